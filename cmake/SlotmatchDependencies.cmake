@@ -1,0 +1,28 @@
+# Every third-party library, each as one target. Third-party headers are SYSTEM.
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(nlohmann_json REQUIRED)
+if(SLOTMATCH_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+# OpenCV's own CMake files come only with its full development package; four modules are enough.
+find_path(SLOTMATCH_OPENCV_INCLUDE opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
+foreach(module core imgproc imgcodecs videoio)
+  find_library(SLOTMATCH_OPENCV_${module} opencv_${module} REQUIRED)
+  add_library(slotmatch_opencv_${module} INTERFACE)
+  add_library(slotmatch::opencv_${module} ALIAS slotmatch_opencv_${module})
+  target_include_directories(slotmatch_opencv_${module} SYSTEM INTERFACE ${SLOTMATCH_OPENCV_INCLUDE})
+  target_link_libraries(slotmatch_opencv_${module} INTERFACE ${SLOTMATCH_OPENCV_${module}})
+endforeach()
+
+if(SLOTMATCH_WITH_TORCH)
+  include(SlotmatchTorch)
+endif()

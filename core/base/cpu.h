@@ -1,0 +1,9 @@
+#pragma once
+
+namespace slotmatch {
+
+// CPUs this process may really use: its affinity mask, bounded by the cgroup's cpu quota (rounded
+// up). At least 1. Containers with a limit below the host's CPU count depend on it.
+int UsableCpus();
+
+}  // namespace slotmatch
