@@ -1,0 +1,48 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/progress.h"
+#include "trainer/data/dataset.h"
+
+namespace slotmatch {
+
+// The frozen encoder as the cache sees it.
+struct FeatureExtractor {
+  // [B, 3, H, W] preprocessed -> raw backbone tokens [B, N, D] float32.
+  std::function<torch::Tensor(const torch::Tensor&)> encode;
+  std::string digest;  // of backbone weights, depth and block: part of every cache key
+  config::Preprocessing preprocessing;
+  int input_height_px = 0;
+  int input_width_px = 0;
+  int64_t num_tokens = 0;  // N
+  int64_t token_dim = 0;   // D
+  int batch_frames = 16;
+};
+
+// Backbone tokens of every frame of a dataset, F16, memory-mapped from files under `cache_dir`:
+// one file per video, named by SHA-256 of (content key, extractor digest, preprocessing, size).
+// Missing files are computed once, written atomically; several processes may share a folder.
+// A video that cannot be read is skipped with one warning naming it, and counted.
+class FeatureStore {
+ public:
+  static absl::StatusOr<std::unique_ptr<FeatureStore>> Open(const VideoDataset& dataset,
+                                                            const FeatureExtractor& extractor,
+                                                            const std::string& cache_dir,
+                                                            Progress* progress);
+  virtual ~FeatureStore() = default;
+  virtual int64_t num_videos() const = 0;  // readable ones
+  virtual std::string video_name(int64_t video) const = 0;
+  virtual int64_t num_frames(int64_t video) const = 0;
+  // [count, N, D] float16, borrowed from the mapping: valid while the store lives.
+  virtual torch::Tensor Tokens(int64_t video, int64_t first, int64_t count) const = 0;
+  virtual int64_t skipped_videos() const = 0;
+};
+
+}  // namespace slotmatch
