@@ -4,7 +4,10 @@
 #include <torch/nn/pimpl.h>
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
+#include "core/nn/vit.h"
 #include "slotmatch/config/model.pb.h"
 
 namespace slotmatch {
@@ -54,6 +57,8 @@ class VideoModelImpl : public torch::nn::Module {
 
   // Frozen backbone, without gradient: [B, 3, H, W] -> raw block tokens [B, N, D].
   torch::Tensor Encode(const torch::Tensor& frames);
+  // The backbone itself; empty holder for a model built without encoder.
+  Vit backbone() const;
   // Target normalisation of the config: [..., D] -> [..., D].
   torch::Tensor NormalizeTokens(const torch::Tensor& tokens) const;
   // Statistics for PER_CHANNEL and COSINE, both [D].

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/model/video_model.h"
+#include "slotmatch/config/model.pb.h"
+
+namespace slotmatch {
+
+// Slots -> token reconstruction and masks. Leading dimensions of `slots` are free.
+class Decoder : public torch::nn::Module {
+ public:
+  // slots [..., K, S]; token_index [N'] int64 or undefined for all N tokens.
+  virtual DecodeResult Decode(const torch::Tensor& slots, const torch::Tensor& token_index) = 0;
+  // Masks alone [..., K, N].
+  virtual torch::Tensor Masks(const torch::Tensor& slots) = 0;
+};
+
+struct DecoderSizes {
+  int64_t slot_dim;    // S
+  int64_t num_tokens;  // N
+  int64_t token_dim;   // D
+};
+
+struct DecoderRow {
+  const char* name;
+  std::shared_ptr<Decoder> (*make)(const DecoderSizes& sizes, const config::DecoderConfig& config);
+};
+const std::vector<DecoderRow>& DecoderTable();
+
+// The rows' factories.
+std::shared_ptr<Decoder> MakeMlpDecoder(const DecoderSizes& sizes,
+                                        const config::DecoderConfig& config);
+
+}  // namespace slotmatch

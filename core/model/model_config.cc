@@ -1,0 +1,71 @@
+#include "core/model/model_config.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/model/decoder/decoder.h"
+#include "core/model/encoder/encoder_table.h"
+#include "core/model/slots/predictor.h"
+#include "core/model/slots/slot_init.h"
+
+namespace slotmatch {
+namespace {
+
+constexpr int kMaxSlots = 254;  // a mask pixel is one byte, and 255 means none
+
+class Problems {
+ public:
+  void Require(bool ok, const std::string& text) {
+    if (!ok) list_.push_back(text);
+  }
+
+  template <typename Row>
+  void RequireRow(const std::string& field, const std::string& name, const std::vector<Row>& rows) {
+    std::vector<std::string> known;
+    for (const Row& row : rows) {
+      if (name == row.name) return;
+      known.push_back(row.name);
+    }
+    list_.push_back(absl::StrCat(field, " '", name, "' is unknown; there are: ",
+                                 absl::StrJoin(known, ", ")));
+  }
+
+  absl::Status status() const {
+    return list_.empty() ? absl::OkStatus()
+                         : absl::FailedPreconditionError(absl::StrJoin(list_, "; "));
+  }
+
+ private:
+  std::vector<std::string> list_;
+};
+
+}  // namespace
+
+absl::Status ValidateModelConfig(const config::ModelConfig& config) {
+  Problems problems;
+  problems.Require(config.num_slots() >= 1 && config.num_slots() <= kMaxSlots,
+                   absl::StrCat("num_slots ", config.num_slots(), " is not in 1..", kMaxSlots));
+  problems.Require(config.slot_dim() >= 1 && config.slot_dim() <= 4096,
+                   absl::StrCat("slot_dim ", config.slot_dim(), " is not in 1..4096"));
+  const absl::Status encoder = EncoderShape(config.encoder()).status();
+  problems.Require(encoder.ok(), std::string(encoder.message()));
+  problems.RequireRow("slot_init.kind", config.slot_init().kind(), SlotInitTable());
+  problems.RequireRow("predictor.kind", config.predictor().kind(), PredictorTable());
+  problems.RequireRow("decoder.kind", config.decoder().kind(), DecoderTable());
+  const int heads = config.predictor().num_heads();
+  problems.Require(heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
+                   absl::StrCat("predictor.num_heads ", heads, " does not divide slot_dim ",
+                                config.slot_dim()));
+  problems.Require(config.predictor().num_blocks() >= 1, "predictor.num_blocks is below 1");
+  problems.Require(config.decoder().hidden_dim() >= 1, "decoder.hidden_dim is below 1");
+  problems.Require(config.decoder().num_hidden_layers() >= 1,
+                   "decoder.num_hidden_layers is below 1");
+  const auto& attention = config.slot_attention();
+  problems.Require(attention.first_frame_iterations() >= 1 && attention.iterations() >= 1,
+                   "slot_attention iterations are below 1");
+  return problems.status();
+}
+
+}  // namespace slotmatch
