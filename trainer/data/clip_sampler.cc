@@ -1,0 +1,84 @@
+#include "trainer/data/clip_sampler.h"
+
+#include <torch/torch.h>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "trainer/data/random.h"
+
+namespace slotmatch {
+namespace {
+
+bool LongEnough(const FeatureStore& store, int64_t video, int64_t frames) {
+  return store.num_frames(video) >= frames || store.num_frames(video) == 1;
+}
+
+absl::Status CheckSource(const ClipSource& source, int64_t frames) {
+  const FeatureStore& first = *source.views.front();
+  for (const FeatureStore* view : source.views) {
+    if (view->num_videos() != first.num_videos()) {
+      return absl::InvalidArgumentError("student and teacher caches hold different videos");
+    }
+  }
+  for (int64_t video = 0; video < first.num_videos(); ++video) {
+    if (LongEnough(first, video, frames)) return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("no video has ", frames, " frames or is a still image"));
+}
+
+// Columns of the grid in reverse: what flipping the picture does to its tokens, nearly.
+torch::Tensor FlipColumns(const torch::Tensor& tokens, const GridSize& grid) {
+  const int64_t frames = tokens.size(0), dim = tokens.size(2);
+  return tokens.view({frames, grid.height, grid.width, dim}).flip(2).view({frames, -1, dim});
+}
+
+}  // namespace
+
+absl::StatusOr<ClipSampler> ClipSampler::Create(std::vector<ClipSource> sources,
+                                                std::vector<GridSize> grids,
+                                                const config::DataConfig& config, uint64_t seed) {
+  if (sources.empty()) return absl::InvalidArgumentError("there is no dataset to draw from");
+  for (const ClipSource& source : sources) {
+    SM_RETURN_IF_ERROR(CheckSource(source, config.clip_frames()));
+  }
+  ClipSampler sampler;
+  sampler.sources_ = std::move(sources);
+  sampler.grids_ = std::move(grids);
+  sampler.config_ = config;
+  sampler.seed_ = seed;
+  return sampler;
+}
+
+ClipBatch ClipSampler::Batch(int64_t step) const {
+  Random random(seed_, static_cast<uint64_t>(step));
+  const int64_t frames = config_.clip_frames();
+  double total = 0;
+  for (const ClipSource& source : sources_) total += source.weight;
+  std::vector<std::vector<torch::Tensor>> clips(grids_.size());
+  for (int b = 0; b < config_.batch_clips(); ++b) {
+    double pick = random.Uniform() * total;
+    size_t s = 0;
+    while (s + 1 < sources_.size() && pick >= sources_[s].weight) pick -= sources_[s++].weight;
+    const FeatureStore& first = *sources_[s].views.front();
+    int64_t video = random.Below(first.num_videos());
+    while (!LongEnough(first, video, frames)) video = random.Below(first.num_videos());
+    const int64_t length = first.num_frames(video);
+    int64_t start = 0;
+    if (length >= frames) {
+      start = config_.free_clip_start() ? random.Below(length - frames + 1)
+                                        : random.Below(length / frames) * frames;
+    }
+    const bool flip = random.Uniform() < config_.horizontal_flip();
+    for (size_t v = 0; v < grids_.size(); ++v) {
+      torch::Tensor clip = sources_[s].views[v]->Tokens(video, start, std::min(length, frames));
+      if (length == 1) clip = clip.expand({frames, -1, -1});
+      clips[v].push_back(flip ? FlipColumns(clip, grids_[v]) : clip);
+    }
+  }
+  ClipBatch batch;
+  for (const auto& view : clips) batch.tokens.push_back(torch::stack(view).to(torch::kFloat32));
+  return batch;
+}
+
+}  // namespace slotmatch
