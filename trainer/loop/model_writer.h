@@ -1,0 +1,26 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <torch/types.h>
+
+#include "absl/status/status.h"
+#include "slotmatch/config/manifest.pb.h"
+#include "slotmatch/config/train.pb.h"
+
+namespace slotmatch {
+
+struct ModelToWrite {
+  std::string directory;  // REPOSITORY/<name>/<version>
+  config::TrainConfig config;
+  config::Provenance provenance;
+  std::map<std::string, torch::Tensor> tensors;  // head: everything but the backbone
+};
+
+// Writes a complete model directory: head weights (F32), and a manifest that names the backbone of
+// `config.backbone` as REPOSITORY/<backbone name>/<version>; when that is not in the repository
+// yet it is linked or copied there.
+absl::Status WriteModel(const ModelToWrite& model);
+
+}  // namespace slotmatch

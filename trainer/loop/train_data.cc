@@ -1,0 +1,134 @@
+#include "trainer/loop/train_data.h"
+
+#include <torch/torch.h>
+
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "core/base/log.h"
+#include "core/base/status.h"
+#include "core/model/encoder/encoder_table.h"
+#include "core/model/model_io.h"
+#include "trainer/data/dataset.h"
+
+namespace slotmatch {
+namespace {
+
+constexpr char kDefaultCache[] = "build/cache/features";
+// Statistics need a sub-sample only: every 6th frame of at most 80 videos a dataset, each 7th token.
+constexpr int64_t kStatisticsVideos = 80, kStatisticsFrameStep = 6, kStatisticsTokenStep = 7;
+
+// Backbone tensors under timm's names, whether the directory is a backbone or a whole model.
+std::map<std::string, TensorView> BackboneTensors(const ModelFiles& files) {
+  std::map<std::string, TensorView> tensors;
+  for (const auto& [key, view] : files.tensors) {
+    if (files.manifest.role() == "backbone") {
+      tensors.emplace(key, view);
+    } else if (absl::StartsWith(key, kBackbonePrefix)) {
+      tensors.emplace(std::string(absl::StripPrefix(key, kBackbonePrefix)), view);
+    }
+  }
+  return tensors;
+}
+
+std::string BackboneDigest(const ModelFiles& files) {
+  for (const config::WeightPart& part : files.manifest.parts()) {
+    if (part.role() == "backbone") return part.sha256();
+  }
+  return files.digest;
+}
+
+}  // namespace
+
+absl::StatusOr<Backbone> LoadBackbone(const ModelFiles& files, const config::ModelConfig& model,
+                                      const config::Preprocessing& preprocessing) {
+  SM_ASSIGN_OR_RETURN(const VitShape shape, EncoderShape(model.encoder()));
+  Backbone backbone;
+  backbone.vit = Vit(shape);
+  const absl::Status loaded =
+      LoadParameters(BackboneTensors(files), /*strict=*/false, backbone.vit.ptr().get());
+  if (!loaded.ok()) return Annotate(loaded, "backbone " + files.directory);
+  for (torch::Tensor& weight : backbone.vit->parameters()) weight.set_requires_grad(false);
+  FeatureExtractor& extractor = backbone.extractor;
+  extractor.encode = [vit = backbone.vit](const torch::Tensor& frames) mutable {
+    return vit->forward(frames);
+  };
+  extractor.digest = absl::StrCat(BackboneDigest(files), "/", shape.depth);
+  extractor.preprocessing = preprocessing;
+  extractor.input_height_px = model.encoder().input_height_px();
+  extractor.input_width_px = model.encoder().input_width_px();
+  extractor.num_tokens = (extractor.input_height_px / shape.patch_px) *
+                         (extractor.input_width_px / shape.patch_px);
+  extractor.token_dim = shape.dim;
+  return backbone;
+}
+
+absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Open(const config::TrainConfig& config,
+                                                           const std::vector<Backbone>& encoders) {
+  const config::DataConfig& settings = config.data();
+  const std::string cache =
+      settings.feature_cache_dir().empty() ? kDefaultCache : settings.feature_cache_dir();
+  std::unique_ptr<TrainData> data(new TrainData());
+  std::vector<ClipSource> sources;
+  for (const config::DatasetConfig& dataset_config : settings.datasets()) {
+    SM_ASSIGN_OR_RETURN(const auto dataset, OpenDataset(dataset_config));
+    ClipSource source;
+    source.weight = dataset_config.weight();
+    std::vector<std::unique_ptr<FeatureStore>> views;
+    for (const Backbone& encoder : encoders) {
+      Progress progress(
+          absl::StrCat("features ", encoder.extractor.input_width_px, " px of ",
+                       std::filesystem::path(dataset_config.path()).filename().string()),
+          "frames", 0);
+      SM_ASSIGN_OR_RETURN(auto store,
+                          FeatureStore::Open(*dataset, encoder.extractor, cache, &progress));
+      source.views.push_back(store.get());
+      views.push_back(std::move(store));
+    }
+    int64_t frames = 0;
+    for (int64_t v = 0; v < views[0]->num_videos(); ++v) frames += views[0]->num_frames(v);
+    absl::StrAppend(&data->description_, data->description_.empty() ? "" : "; ",
+                    views[0]->num_videos(), " videos, ", frames, " frames of ",
+                    std::filesystem::path(dataset_config.path()).filename().string());
+    sources.push_back(std::move(source));
+    data->stores_.push_back(std::move(views));
+  }
+  std::vector<GridSize> grids;
+  for (const Backbone& encoder : encoders) {
+    const int64_t patch = encoder.vit->shape().patch_px;
+    grids.push_back({encoder.extractor.input_height_px / patch,
+                     encoder.extractor.input_width_px / patch});
+  }
+  SM_ASSIGN_OR_RETURN(ClipSampler sampler,
+                      ClipSampler::Create(std::move(sources), std::move(grids), settings,
+                                          static_cast<uint64_t>(config.loop().seed())));
+  data->sampler_ = std::make_unique<ClipSampler>(std::move(sampler));
+  return data;
+}
+
+std::pair<torch::Tensor, torch::Tensor> TrainData::TokenStatistics(size_t view) const {
+  torch::Tensor sum, sum_sq;
+  int64_t count = 0;
+  for (const auto& views : stores_) {
+    const FeatureStore& store = *views[view];
+    for (int64_t v = 0; v < std::min(store.num_videos(), kStatisticsVideos); ++v) {
+      for (int64_t f = 0; f < store.num_frames(v); f += kStatisticsFrameStep) {
+        const torch::Tensor tokens = store.Tokens(v, f, 1)[0]
+                                         .slice(0, 0, torch::indexing::None, kStatisticsTokenStep)
+                                         .to(torch::kFloat64);
+        sum = sum.defined() ? sum + tokens.sum(0) : tokens.sum(0);
+        sum_sq = sum_sq.defined() ? sum_sq + tokens.square().sum(0) : tokens.square().sum(0);
+        count += tokens.size(0);
+      }
+    }
+  }
+  const torch::Tensor mean = sum / static_cast<double>(count);
+  const torch::Tensor variance = (sum_sq / static_cast<double>(count) - mean.square()).clamp_min(0);
+  return {mean.to(torch::kFloat32), variance.sqrt().to(torch::kFloat32)};
+}
+
+std::string TrainData::Description() const { return description_; }
+
+}  // namespace slotmatch

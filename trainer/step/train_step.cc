@@ -1,0 +1,101 @@
+#include "trainer/step/train_step.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "trainer/data/random.h"
+
+namespace slotmatch {
+namespace {
+
+constexpr uint64_t kTokenStream = 0x746f6b656e73ull;  // keeps these draws apart from the sampler's
+
+}  // namespace
+
+absl::StatusOr<TrainStep> TrainStep::Create(const config::TrainConfig& config, VideoModel model,
+                                            VideoModel teacher, Optimizer* optimizer) {
+  TrainStep step;
+  step.config_ = config;
+  step.model_ = model;
+  step.teacher_ = teacher;
+  step.optimizer_ = optimizer;
+  if (config.losses().empty()) return absl::InvalidArgumentError("losses: none is configured");
+  for (const config::LossConfig& loss : config.losses()) {
+    SM_ASSIGN_OR_RETURN(const LossRow* row, FindLoss(loss.name()));
+    if (row->needs_teacher && teacher.is_empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("loss '", loss.name(), "' needs a teacher: set teacher.path"));
+    }
+    if (row->needs_grouping_head && !config.model().grouping_head().enabled()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "loss '", loss.name(), "' needs model.grouping_head.enabled = true"));
+    }
+    step.needs_decoder_ |= row->needs_decoder;
+    step.rows_.push_back(row);
+  }
+  return step;
+}
+
+torch::Tensor TrainStep::TokenSubset(int64_t step) const {
+  const int64_t all = model_->grid_height() * model_->grid_width();
+  const int64_t wanted = config_.loop().decoder_tokens();
+  if (wanted <= 0 || wanted >= all) return {};
+  Random random(static_cast<uint64_t>(config_.loop().seed()) ^ kTokenStream,
+                static_cast<uint64_t>(step));
+  std::vector<int64_t> order(all);
+  std::iota(order.begin(), order.end(), 0);
+  for (int64_t i = 0; i < wanted; ++i) {
+    std::swap(order[i], order[i + random.Below(all - i)]);
+  }
+  order.resize(wanted);
+  return torch::tensor(order, torch::kInt64);
+}
+
+LossInputs TrainStep::Forward(const ClipBatch& batch, int64_t step) {
+  LossInputs in;
+  in.model = model_;
+  {
+    torch::NoGradGuard no_grad;
+    in.tokens = model_->NormalizeTokens(batch.tokens.front());
+    if (!teacher_.is_empty()) {
+      const torch::Tensor tokens = teacher_->NormalizeTokens(batch.tokens.back());
+      in.teacher_slots = teacher_->Scan(teacher_->Transform(tokens),
+                                        teacher_->InitialState(tokens.size(0)))
+                             .slots;
+    }
+  }
+  in.token_index = TokenSubset(step);
+  in.scan = model_->Scan(model_->Transform(in.tokens), model_->InitialState(in.tokens.size(0)));
+  if (needs_decoder_) in.decoded = model_->Decode(in.scan.slots, in.token_index);
+  return in;
+}
+
+absl::StatusOr<StepReport> TrainStep::Run(const ClipBatch& batch, int64_t step) {
+  const LossInputs in = Forward(batch, step);
+  StepReport report;
+  torch::Tensor total;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const config::LossConfig& loss = config_.losses(static_cast<int>(i));
+    if (loss.weight() == 0) continue;
+    const torch::Tensor value = rows_[i]->function(in, loss);
+    report.losses.emplace_back(loss.name(), value.item<double>());
+    if (!std::isfinite(report.losses.back().second)) {
+      return absl::DataLossError(absl::StrCat("loss '", loss.name(), "' is ",
+                                              report.losses.back().second, " at step ", step,
+                                              "; a lower optim.learning_rate usually helps"));
+    }
+    total = total.defined() ? total + loss.weight() * value : loss.weight() * value;
+  }
+  if (!total.defined()) return absl::InvalidArgumentError("losses: every weight is 0");
+  total.backward();
+  report.total = total.item<double>();
+  report.learning_rate = optimizer_->learning_rate();
+  report.grad_norm = optimizer_->Step();
+  return report;
+}
+
+}  // namespace slotmatch
