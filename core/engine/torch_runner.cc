@@ -1,0 +1,203 @@
+#include "core/engine/torch_runner.h"
+
+#include <dlfcn.h>
+#include <torch/torch.h>
+
+#include <fstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "core/base/cpu.h"
+#include "core/base/log.h"
+#include "core/base/status.h"
+#include "core/model/encoder/encoder_table.h"
+#include "core/model/model_config.h"
+#include "core/model/model_io.h"
+
+namespace slotmatch {
+
+// Encoders in memory by what makes them equal: weight digest, depth and precision.
+class BackboneCache {
+ public:
+  Vit& operator[](const std::string& key) { return vits_.try_emplace(key, nullptr).first->second; }
+
+ private:
+  std::map<std::string, Vit> vits_;
+};
+
+std::shared_ptr<BackboneCache> NewBackboneCache() { return std::make_shared<BackboneCache>(); }
+
+namespace {
+
+bool CpuMultipliesBFloat16() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (absl::StartsWith(line, "flags")) {
+      return absl::StrContains(line, " avx512_bf16") || absl::StrContains(line, " amx_bf16");
+    }
+  }
+  return false;
+}
+
+bool WantsBFloat16(config::Precision precision) {
+  return precision == config::PRECISION_BF16 ||
+         (precision == config::PRECISION_AUTO && CpuMultipliesBFloat16());
+}
+
+// Runs `compute` and turns what LibTorch throws into a status: the engine's edge.
+template <typename F>
+auto Guarded(F compute) -> decltype(compute()) {
+  try {
+    return compute();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory");
+  } catch (const c10::Error& error) {
+    const std::string text = error.what_without_backtrace();
+    if (absl::StrContains(text, "alloc")) return absl::ResourceExhaustedError(text);
+    return absl::InternalError(text);
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
+class TorchSegmenter : public Segmenter {
+ public:
+  TorchSegmenter(ModelInfo info, Vit backbone, VideoModel head)
+      : info_(std::move(info)), backbone_(std::move(backbone)), head_(std::move(head)) {}
+
+  const ModelInfo& info() const override { return info_; }
+
+  absl::StatusOr<std::vector<StepOutput>> Step(absl::Span<const StepInput> batch) override {
+    return Guarded([&] { return Run(batch); });
+  }
+
+ private:
+  torch::Tensor Pixels(absl::Span<const StepInput> batch) const {
+    torch::Tensor pixels = torch::empty({static_cast<int64_t>(batch.size()), 3,
+                                         info_.input_height_px, info_.input_width_px});
+    float* to = pixels.data_ptr<float>();
+    for (const StepInput& input : batch) to = std::copy(input.pixels.begin(), input.pixels.end(), to);
+    return pixels;
+  }
+
+  SlotState Gather(absl::Span<const StepInput> batch) {
+    const auto count = static_cast<int64_t>(batch.size());
+    if (batch.front().state->first_frame()) return head_->InitialState(count);
+    torch::Tensor slots = torch::empty({count, info_.num_slots, info_.slot_dim});
+    float* to = slots.data_ptr<float>();
+    for (const StepInput& input : batch) {
+      to = std::copy(input.state->slots.begin(), input.state->slots.end(), to);
+    }
+    return {slots, 1};  // any later step: only "first" and "not first" differ
+  }
+
+  absl::StatusOr<std::vector<StepOutput>> Run(absl::Span<const StepInput> batch) {
+    c10::InferenceMode guard;
+    const torch::Tensor tokens = backbone_->forward(Pixels(batch));  // [B, N, D]
+    const StepResult step =
+        head_->Step(head_->Transform(head_->NormalizeTokens(tokens)), Gather(batch));
+    const bool decoder = head_->config().mask_source() == config::DECODER;
+    const torch::Tensor masks =
+        (decoder ? head_->DecodeMasks(step.slots) : step.attention).contiguous();
+    const torch::Tensor slots = step.slots.contiguous(), next = step.next.slots.contiguous();
+    std::vector<StepOutput> outputs;
+    for (size_t b = 0; b < batch.size(); ++b) {
+      const auto row = [b](const torch::Tensor& tensor) {
+        const float* from = tensor.data_ptr<float>() + b * tensor[0].numel();
+        return std::vector<float>(from, from + tensor[0].numel());
+      };
+      outputs.push_back(
+          {row(masks), row(slots), {row(next), batch[b].state->step + 1}});
+    }
+    return outputs;
+  }
+
+  ModelInfo info_;
+  Vit backbone_;
+  VideoModel head_;  // without encoder
+};
+
+absl::StatusOr<Vit> LoadBackboneOnce(const ModelFiles& files, config::Precision precision,
+                                     BackboneCache* cache) {
+  SM_ASSIGN_OR_RETURN(const VitShape shape, EncoderShape(files.manifest.model().encoder()));
+  std::string digest = files.digest;
+  for (const config::WeightPart& part : files.manifest.parts()) {
+    if (part.key_prefix() == kBackbonePrefix) digest = part.sha256();
+  }
+  const bool bfloat16 = WantsBFloat16(precision);
+  Vit& vit = (*cache)[absl::StrCat(digest, "/", shape.depth, bfloat16 ? "/bf16" : "/f32")];
+  if (!vit.is_empty()) return vit;
+  Vit loaded(shape);
+  std::map<std::string, TensorView> tensors;
+  for (const auto& [key, view] : files.tensors) {
+    if (absl::StartsWith(key, kBackbonePrefix)) {
+      tensors.emplace(std::string(absl::StripPrefix(key, kBackbonePrefix)), view);
+    }
+  }
+  SM_RETURN_IF_ERROR(LoadParameters(tensors, /*strict=*/false, loaded.ptr().get()));
+  for (torch::Tensor& weight : loaded->parameters()) weight.set_requires_grad(false);
+  if (bfloat16) loaded->UseBFloat16();
+  vit = loaded;
+  return vit;
+}
+
+ModelInfo InfoOf(const ModelFiles& files, const VideoModel& model) {
+  const config::ModelConfig& config = files.manifest.model();
+  ModelInfo info;
+  info.name = files.manifest.name();
+  info.version = files.manifest.version();
+  info.digest = files.digest;
+  info.role = files.manifest.role();
+  info.num_slots = config.num_slots();
+  info.slot_dim = config.slot_dim();
+  info.grid_height = static_cast<int>(model->grid_height());
+  info.grid_width = static_cast<int>(model->grid_width());
+  info.input_height_px = config.encoder().input_height_px();
+  info.input_width_px = config.encoder().input_width_px();
+  info.preprocessing = files.manifest.preprocessing();
+  return info;
+}
+
+// The BLAS that is really loaded: the reference one is 25 times slower than OpenBLAS.
+std::string LoadedBlas() {
+  Dl_info info{};
+  void* symbol = dlsym(RTLD_DEFAULT, "sgemm_");
+  if (symbol == nullptr || dladdr(symbol, &info) == 0) return "unknown";
+  char resolved[4096];
+  return realpath(info.dli_fname, resolved) != nullptr ? resolved : info.dli_fname;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Segmenter>> LoadSegmenter(
+    const std::string& model_directory, const config::ComputeConfig& compute, PartCache* parts,
+    const std::shared_ptr<BackboneCache>& backbones) {
+  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(model_directory, parts));
+  if (files.manifest.role() == "backbone") {
+    return absl::FailedPreconditionError(model_directory +
+                                         " is a backbone; serve a model that uses it");
+  }
+  return Guarded([&]() -> absl::StatusOr<std::unique_ptr<Segmenter>> {
+    SM_ASSIGN_OR_RETURN(VideoModel head, LoadVideoModel(files, WithEncoder::kNo));
+    SM_ASSIGN_OR_RETURN(Vit vit, LoadBackboneOnce(files, compute.precision(), backbones.get()));
+    return std::make_unique<TorchSegmenter>(InfoOf(files, head), std::move(vit), std::move(head));
+  });
+}
+
+std::string InitTorch(const config::ComputeConfig& compute) {
+  const int threads = compute.torch_threads() > 0 ? compute.torch_threads() : UsableCpus();
+  at::set_num_threads(threads);
+  const std::string blas = LoadedBlas();
+  if (absl::StrContains(blas, "/blas/libblas")) {
+    SM_WARNING("the reference BLAS is loaded ({}): matrix products are 25x slower than with "
+               "OpenBLAS; install libopenblas0-openmp", blas);
+  }
+  return absl::StrCat("torch=", TORCH_VERSION, " threads=", threads, " blas=", blas,
+                      " precision=", WantsBFloat16(compute.precision()) ? "bf16" : "f32");
+}
+
+std::string TorchLibraries() { return absl::StrCat("LibTorch ", TORCH_VERSION, "\n"); }
+
+}  // namespace slotmatch

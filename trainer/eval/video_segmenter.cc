@@ -1,0 +1,80 @@
+#include "trainer/eval/video_segmenter.h"
+
+#include <torch/torch.h>
+
+#include "core/base/status.h"
+#include "core/image/preprocess.h"
+#include "core/model/model_io.h"
+
+namespace slotmatch {
+namespace {
+
+constexpr size_t kEncodeBatch = 8;  // only the recurrence is sequential, the encoder is not
+
+}  // namespace
+
+absl::StatusOr<VideoSegmenter> VideoSegmenter::Open(const std::string& model_directory,
+                                                    const std::string& mask_source) {
+  if (!mask_source.empty() && mask_source != "attention" && mask_source != "decoder") {
+    return absl::InvalidArgumentError("mask source '" + mask_source +
+                                      "' is neither attention nor decoder");
+  }
+  PartCache parts;
+  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(model_directory, &parts));
+  if (files.manifest.role() == "backbone") {
+    return absl::InvalidArgumentError(model_directory + " is a backbone, not a model with slots");
+  }
+  VideoSegmenter segmenter;
+  segmenter.manifest_ = files.manifest;
+  SM_ASSIGN_OR_RETURN(segmenter.model_, LoadVideoModel(files));
+  segmenter.decoder_masks_ = mask_source.empty()
+                                 ? files.manifest.model().mask_source() == config::DECODER
+                                 : mask_source == "decoder";
+  return segmenter;
+}
+
+absl::Status VideoSegmenter::Flush(std::vector<DatasetFrame>* frames, SlotState* state,
+                                   const Visitor& visit) {
+  const auto& encoder = model_->config().encoder();
+  const auto count = static_cast<int64_t>(frames->size());
+  torch::Tensor pixels =
+      torch::empty({count, 3, encoder.input_height_px(), encoder.input_width_px()});
+  const int64_t frame_values = pixels[0].numel();
+  for (int64_t i = 0; i < count; ++i) {
+    Preprocess((*frames)[i].image, manifest_.preprocessing(), encoder.input_height_px(),
+               encoder.input_width_px(),
+               absl::MakeSpan(pixels.data_ptr<float>() + i * frame_values, frame_values));
+  }
+  const torch::Tensor features =
+      model_->Transform(model_->NormalizeTokens(model_->Encode(pixels)));  // [B, N, S]
+  if (!state->slots.defined()) *state = model_->InitialState(1);
+  for (int64_t i = 0; i < count; ++i) {
+    const StepResult step = model_->Step(features.slice(0, i, i + 1), *state);
+    const torch::Tensor masks =
+        (decoder_masks_ ? model_->DecodeMasks(step.slots) : step.attention)[0].contiguous();
+    const Image& image = (*frames)[i].image;
+    SegmentedFrame result{&(*frames)[i], {}, step.slots[0]};
+    result.segmentation = SegmentFromSoftMasks(
+        absl::MakeConstSpan(masks.data_ptr<float>(), masks.numel()), num_slots(),
+        static_cast<int>(model_->grid_height()), static_cast<int>(model_->grid_width()),
+        image.height, image.width);
+    SM_RETURN_IF_ERROR(visit(result));
+    *state = step.next;
+  }
+  frames->clear();
+  return absl::OkStatus();
+}
+
+absl::Status VideoSegmenter::Segment(const VideoDataset& dataset, int64_t video, bool with_labels,
+                                     const Visitor& visit) {
+  c10::InferenceMode guard;
+  std::vector<DatasetFrame> frames;
+  SlotState state;
+  SM_RETURN_IF_ERROR(dataset.ForEachFrame(video, with_labels, [&](DatasetFrame frame) {
+    frames.push_back(std::move(frame));
+    return frames.size() == kEncodeBatch ? Flush(&frames, &state, visit) : absl::OkStatus();
+  }));
+  return frames.empty() ? absl::OkStatus() : Flush(&frames, &state, visit);
+}
+
+}  // namespace slotmatch

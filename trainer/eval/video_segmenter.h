@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "core/model/video_model.h"
+#include "core/track/mask_stats.h"
+#include "trainer/data/dataset.h"
+#include "trainer/loop/train_data.h"
+
+namespace slotmatch {
+
+// One segmented frame: labels at the frame's own resolution and its slots.
+struct SegmentedFrame {
+  const DatasetFrame* frame;  // borrowed
+  Segmentation segmentation;
+  torch::Tensor slots;  // [K, S]
+};
+
+// A model directory ready to segment videos frame by frame, with the forward, preprocessing and
+// mask upsampling of the service. Memory does not grow with a video's length.
+class VideoSegmenter {
+ public:
+  // mask_source: "attention", "decoder", or empty for what the manifest says.
+  static absl::StatusOr<VideoSegmenter> Open(const std::string& model_directory,
+                                             const std::string& mask_source = "");
+
+  using Visitor = std::function<absl::Status(const SegmentedFrame&)>;
+  // kDataLoss from the reader; what `visit` returns ends the video.
+  absl::Status Segment(const VideoDataset& dataset, int64_t video, bool with_labels,
+                       const Visitor& visit);
+
+  int num_slots() const { return model_->config().num_slots(); }
+  const config::Manifest& manifest() const { return manifest_; }
+
+ private:
+  VideoSegmenter() = default;
+  absl::Status Flush(std::vector<DatasetFrame>* frames, SlotState* state, const Visitor& visit);
+
+  config::Manifest manifest_;
+  bool decoder_masks_ = false;
+  VideoModel model_{nullptr};
+};
+
+}  // namespace slotmatch
