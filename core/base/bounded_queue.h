@@ -49,6 +49,11 @@ class BoundedQueue {
     closed_ = true;
   }
 
+  bool closed() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return closed_;
+  }
+
   size_t size() const ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     return items_.size();
