@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <prometheus/collectable.h>
+
+namespace slotmatch {
+
+// Values read at scrape time: the process's own (/proc) and callbacks.
+class ScrapeCollector : public prometheus::Collectable {
+ public:
+  void AddGauge(const std::string& name, const std::string& help,
+                const std::vector<std::pair<std::string, std::string>>& labels,
+                std::function<double()> value);
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  struct Row {
+    std::string name, help;
+    std::vector<std::pair<std::string, std::string>> labels;
+    std::function<double()> value;
+  };
+  std::vector<Row> rows_;
+};
+
+}  // namespace slotmatch

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/engine/segmenter.h"
+
+namespace slotmatch {
+
+// Stages of a frame, one histogram series each.
+enum class Stage { kDecode, kQueue, kCompute, kMask, kWriteWait };
+
+// Every metric of the server, made once and pre-set to 0, so that rates work from the first scrape.
+// Names and meanings: docs/operations.md. Thread-safe.
+class ServerMetrics {
+ public:
+  ServerMetrics();
+  ~ServerMetrics();
+
+  // Serves /metrics at HOST:PORT (port 0: any) and returns the port. UNAVAILABLE when it is taken.
+  absl::StatusOr<int> Expose(const std::string& address);
+
+  void SetModel(const ModelInfo& info, absl::Duration load, absl::Duration warm_up);
+  // Gauges computed at scrape time; both are called from the scraping thread.
+  void SetGauges(std::function<double()> queued_frames, std::function<double()> queued_jobs);
+
+  void SessionOpened();
+  void SessionClosed(const std::string& reason, absl::Duration age);  // a row of SessionEndReasons()
+  void FrameReceived(const std::string& codec, size_t bytes);         // jpeg, png or raw
+  void FrameProcessed(absl::Duration latency, size_t bytes);
+  void FrameFailed(const std::string& reason);  // decode_error, deadline, cancelled or internal
+  void StageDone(Stage stage, absl::Duration duration);
+  void BatchDone(int size, absl::Duration compute);
+  void SetSessionCapacity(int sessions);
+  void SetDraining(bool draining);
+  int sessions_active() const;
+
+  // The go-grpc-middleware family.
+  void RpcStarted(const std::string& type, const std::string& method);
+  void RpcMessage(const std::string& type, const std::string& method, bool received);
+  void RpcHandled(const std::string& type, const std::string& method, int code,
+                  absl::Duration duration);
+
+  // The exposition text, as a scrape would see it.
+  std::string Text() const;
+
+ private:
+  struct Handles;
+  std::unique_ptr<Handles> handles_;
+};
+
+const std::vector<std::string>& SessionEndReasons();
+
+}  // namespace slotmatch
