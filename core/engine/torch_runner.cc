@@ -172,17 +172,23 @@ std::string LoadedBlas() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Segmenter>> LoadSegmenter(
-    const std::string& model_directory, const config::ComputeConfig& compute, PartCache* parts,
+    const config::ServedModel& served, const config::ComputeConfig& compute, PartCache* parts,
     const std::shared_ptr<BackboneCache>& backbones) {
-  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(model_directory, parts));
+  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(served.path(), parts));
   if (files.manifest.role() == "backbone") {
-    return absl::FailedPreconditionError(model_directory +
+    return absl::FailedPreconditionError(served.path() +
                                          " is a backbone; serve a model that uses it");
+  }
+  if (files.manifest.preprocessing().geometry() != config::Preprocessing::STRETCH) {
+    return absl::FailedPreconditionError(
+        served.path() + " is preprocessed with CENTER_SQUARE; serving needs geometry STRETCH");
   }
   return Guarded([&]() -> absl::StatusOr<std::unique_ptr<Segmenter>> {
     SM_ASSIGN_OR_RETURN(VideoModel head, LoadVideoModel(files, WithEncoder::kNo));
     SM_ASSIGN_OR_RETURN(Vit vit, LoadBackboneOnce(files, compute.precision(), backbones.get()));
-    return std::make_unique<TorchSegmenter>(InfoOf(files, head), std::move(vit), std::move(head));
+    ModelInfo info = InfoOf(files, head);
+    if (!served.name().empty()) info.name = served.name();
+    return std::make_unique<TorchSegmenter>(std::move(info), std::move(vit), std::move(head));
   });
 }
 

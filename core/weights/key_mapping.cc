@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/float16.h"
 #include "core/base/status.h"
 
 namespace slotmatch {
@@ -78,29 +79,6 @@ absl::Status MapHuggingFaceKey(const std::map<std::string, TensorView>& tensors,
     return absl::OkStatus();
   }
   return absl::DataLossError("key '" + key + "' is not one of a DINOv2 backbone");
-}
-
-float HalfToFloat(uint16_t half) {
-  const int exponent = (half >> 10) & 31;
-  const int fraction = half & 1023;
-  const float sign = (half & 0x8000) != 0 ? -1.0f : 1.0f;
-  if (exponent == 31) return fraction == 0 ? sign * INFINITY : NAN;
-  if (exponent == 0) return sign * std::ldexp(static_cast<float>(fraction), -24);
-  return sign * std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-}
-
-uint16_t FloatToHalf(float value) {
-  const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-  if (std::isnan(value)) return sign | 0x7e00;
-  const float magnitude = std::fabs(value);
-  if (magnitude >= 65520.0f) return sign | 0x7c00;  // rounds to infinity
-  int exponent = 0;
-  std::frexp(magnitude, &exponent);  // magnitude = f * 2^exponent, f in [0.5, 1)
-  const int shift = std::max(exponent - 11, -24);
-  // nearbyint rounds to even; a carry into the next exponent falls out of the addition below.
-  const auto units = static_cast<uint32_t>(std::nearbyint(std::ldexp(magnitude, -shift)));
-  if (shift == -24) return sign | static_cast<uint16_t>(units);  // subnormal, or carried to normal
-  return sign | static_cast<uint16_t>(((shift + 24) << 10) + units);
 }
 
 float BFloatToFloat(uint16_t value) { return std::bit_cast<float>(uint32_t{value} << 16); }

@@ -1,0 +1,183 @@
+#include "server/app/app.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/log.h"
+#include "core/base/status.h"
+#include "server/health/health.h"
+
+namespace slotmatch {
+namespace {
+
+constexpr absl::Duration kJanitorPeriod = absl::Seconds(1);
+// After the drain deadline: time for the frames inside and the final status to leave.
+constexpr absl::Duration kLastAnswers = absl::Seconds(3);
+
+std::vector<Segmenter*> Borrow(const std::vector<ServedSegmenter>& models) {
+  std::vector<Segmenter*> borrowed;
+  for (const ServedSegmenter& model : models) borrowed.push_back(model.segmenter.get());
+  return borrowed;
+}
+
+BatchOptions ToOptions(const config::BatchingConfig& config) {
+  BatchOptions options;
+  options.max_batch_size = config.max_batch_size();
+  options.max_delay = absl::Microseconds(config.max_delay_us());
+  options.max_queued_frames = config.max_queued_frames();
+  return options;
+}
+
+// Room for every frame that may be inside, once decoding and once post-processing: a session never
+// meets a full pool.
+size_t PoolCapacity(const config::LimitsConfig& limits) {
+  return size_t{2} * limits.max_sessions() * limits.max_queued_frames() + 16;
+}
+
+// One frame through the scheduler, as a session would send it.
+absl::StatusOr<StepOutput> RunOne(BatchScheduler* scheduler, size_t model, const ModelInfo& info,
+                                  const StreamState& state) {
+  absl::Notification done;
+  absl::StatusOr<StepOutput> result = absl::UnknownError("not run");
+  FrameJob job;
+  job.model = model;
+  job.pixels.resize(size_t{3} * info.input_height_px * info.input_width_px);
+  job.state = state;
+  job.done = [&](absl::StatusOr<StepOutput> output, const StepTiming&) {
+    result = std::move(output);
+    done.Notify();
+  };
+  SM_RETURN_IF_ERROR(scheduler->Submit(std::move(job)));
+  done.WaitForNotification();
+  return result;
+}
+
+void SetTransport(const config::LimitsConfig& limits, grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(static_cast<int>(limits.max_message_bytes()));
+  builder->SetMaxSendMessageSize(-1);
+  builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server must fail, not share
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+}
+
+}  // namespace
+
+ServerApp::ServerApp(const config::ServeConfig& config, std::vector<ServedSegmenter> models)
+    : config_(config),
+      models_(std::move(models)),
+      pool_(std::make_unique<WorkerPool>(config.compute().decode_threads(),
+                                         PoolCapacity(config.limits()))),
+      scheduler_(std::make_unique<BatchScheduler>(
+          Borrow(models_), ToOptions(config.batching()),
+          [this](const BatchReport& report) {
+            metrics_.BatchDone(report.batch_size, report.compute);
+            if (!report.status.ok()) {
+              SM_ERROR("batch failed message=\"{}\"", std::string(report.status.message()));
+            }
+          })),
+      sessions_(config.limits().max_sessions()),
+      service_(&context_) {
+  context_.limits = config.limits();
+  for (const ServedSegmenter& model : models_) context_.models.push_back(model.segmenter->info());
+  context_.scheduler = scheduler_.get();
+  context_.pool = pool_.get();
+  context_.sessions = &sessions_;
+  context_.metrics = &metrics_;
+}
+
+absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const config::ServeConfig& config,
+                                                            std::vector<ServedSegmenter> models) {
+  if (models.empty()) return absl::FailedPreconditionError("there is no model to serve");
+  std::set<std::string> names;
+  for (const ServedSegmenter& model : models) {
+    const std::string& name = model.segmenter->info().name;
+    if (!names.insert(name).second) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("two models are named '", name, "'; names must differ"));
+    }
+  }
+  std::unique_ptr<ServerApp> app(new ServerApp(config, std::move(models)));
+  SM_RETURN_IF_ERROR(app->WarmUp());
+  SM_RETURN_IF_ERROR(app->Listen());
+  app->janitor_ = std::thread([raw = app.get()] { raw->Janitor(); });
+  return app;
+}
+
+ServerApp::~ServerApp() { Stop(absl::ZeroDuration()); }
+
+absl::Status ServerApp::WarmUp() {
+  for (size_t i = 0; i < models_.size(); ++i) {
+    const ModelInfo& info = context_.models[i];
+    const absl::Time start = absl::Now();
+    SM_ASSIGN_OR_RETURN(const StepOutput first, RunOne(scheduler_.get(), i, info, {}));
+    SM_RETURN_IF_ERROR(RunOne(scheduler_.get(), i, info, first.next_state).status());
+    const absl::Duration took = absl::Now() - start;
+    metrics_.SetModel(info, models_[i].load_time, took);
+    SM_INFO("model ready name={} version={} role={} input={}x{} slots={} load_ms={:.0f} "
+            "warm_up_ms={:.0f}",
+            info.name, info.version, info.role, info.input_width_px, info.input_height_px,
+            info.num_slots, absl::ToDoubleMilliseconds(models_[i].load_time),
+            absl::ToDoubleMilliseconds(took));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerApp::Listen() {
+  EnableHealth();
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  SetTransport(config_.limits(), &builder);
+  builder.AddListeningPort(config_.listen().grpc_address(), grpc::InsecureServerCredentials(),
+                           &grpc_port_);
+  builder.RegisterService(&service_);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || grpc_port_ == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", config_.listen().grpc_address(),
+                                               ": is the port taken or the address not local?"));
+  }
+  metrics_.SetSessionCapacity(config_.limits().max_sessions());
+  metrics_.SetGauges([this] { return static_cast<double>(scheduler_->queued_frames()); },
+                     [this] { return static_cast<double>(pool_->queued()); });
+  if (!config_.listen().metrics_address().empty()) {
+    SM_ASSIGN_OR_RETURN(metrics_port_, metrics_.Expose(config_.listen().metrics_address()));
+  }
+  SetReady(server_.get(), true);
+  return absl::OkStatus();
+}
+
+void ServerApp::Janitor() {
+  const absl::Duration idle = absl::Seconds(config_.limits().session_idle_timeout_s());
+  while (!stopping_.WaitForNotificationWithTimeout(kJanitorPeriod)) {
+    sessions_.EndIdle(absl::Now() - idle);
+  }
+}
+
+void ServerApp::Drain() {
+  SetReady(server_.get(), false);
+  metrics_.SetDraining(true);
+  SM_INFO("draining sessions={}", sessions_.size());
+  absl::SleepFor(absl::Milliseconds(config_.shutdown().lame_duck_ms()));
+  Stop(absl::Milliseconds(config_.shutdown().drain_deadline_ms()));
+  SM_INFO("stopped");
+}
+
+void ServerApp::Stop(absl::Duration patience) {
+  if (stopping_.HasBeenNotified()) return;
+  sessions_.BeginDrain();
+  if (!sessions_.WaitUntilEmpty(absl::Now() + patience)) {
+    sessions_.EndAll(absl::UnavailableError("the server shut down; connect again"));
+    sessions_.WaitUntilEmpty(absl::Now() + kLastAnswers);
+  }
+  stopping_.Notify();
+  if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+  scheduler_->Stop();
+  pool_->Stop();
+  if (janitor_.joinable()) janitor_.join();
+}
+
+}  // namespace slotmatch

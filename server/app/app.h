@@ -1,0 +1,66 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "core/engine/batch_scheduler.h"
+#include "core/engine/worker_pool.h"
+#include "server/metrics/server_metrics.h"
+#include "server/rpc/service_context.h"
+#include "server/rpc/session_registry.h"
+#include "server/rpc/slotmatch_service.h"
+
+namespace slotmatch {
+
+struct ServedSegmenter {
+  std::unique_ptr<Segmenter> segmenter;
+  absl::Duration load_time;
+};
+
+// The running server: wires engine, service, health and metrics; starts and stops them. Methods are
+// called from one thread.
+class ServerApp {
+ public:
+  // Warms every model up on the executor thread, then opens the ports and becomes ready.
+  // UNAVAILABLE when a port is taken; FAILED_PRECONDITION when two models share a name.
+  static absl::StatusOr<std::unique_ptr<ServerApp>> Start(const config::ServeConfig& config,
+                                                          std::vector<ServedSegmenter> models);
+  ~ServerApp();  // Drain() with no patience, unless drained
+
+  int grpc_port() const { return grpc_port_; }
+  int metrics_port() const { return metrics_port_; }  // 0: none
+  const std::vector<ModelInfo>& models() const { return context_.models; }
+  ServerMetrics& metrics() { return metrics_; }
+
+  // Not ready -> lame duck -> no new sessions -> open ones end by themselves until the drain
+  // deadline -> the frames inside are answered and streams end with UNAVAILABLE -> joined.
+  void Drain();
+
+ private:
+  ServerApp(const config::ServeConfig& config, std::vector<ServedSegmenter> models);
+  absl::Status WarmUp();
+  absl::Status Listen();
+  void Janitor();
+  void Stop(absl::Duration patience);
+
+  const config::ServeConfig config_;
+  std::vector<ServedSegmenter> models_;
+  ServerMetrics metrics_;
+  std::unique_ptr<WorkerPool> pool_;
+  std::unique_ptr<BatchScheduler> scheduler_;
+  SessionRegistry sessions_;
+  ServiceContext context_;
+  SlotMatchService service_;
+  std::unique_ptr<grpc::Server> server_;
+  int grpc_port_ = 0;
+  int metrics_port_ = 0;
+  absl::Notification stopping_;
+  std::thread janitor_;
+};
+
+}  // namespace slotmatch

@@ -1,0 +1,88 @@
+#include "server/app/launch.h"
+
+#include <malloc.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "core/base/files.h"
+#include "core/base/log.h"
+#include "core/base/status.h"
+#include "core/config/config.h"
+#include "core/engine/torch_runner.h"
+#include "server/app/app.h"
+#include "server/app/server_config.h"
+
+namespace slotmatch {
+namespace {
+
+// SIGTERM and SIGINT are waited for, not handled: blocked here, before any thread exists.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+absl::StatusOr<std::vector<ServedSegmenter>> LoadModels(const config::ServeConfig& config) {
+  std::vector<ServedSegmenter> models;
+  PartCache parts;
+  const auto backbones = NewBackboneCache();
+  for (const config::ServedModel& served : config.models()) {
+    const absl::Time start = absl::Now();
+    SM_ASSIGN_OR_RETURN(auto segmenter,
+                        LoadSegmenter(served, config.compute(), &parts, backbones));
+    models.push_back({std::move(segmenter), absl::Now() - start});
+  }
+  return models;
+}
+
+std::string ReadyText(const ServerApp& app) {
+  nlohmann::json ready = {{"grpc_port", app.grpc_port()}, {"metrics_port", app.metrics_port()}};
+  for (const ModelInfo& info : app.models()) ready["models"].push_back(info.name);
+  return ready.dump() + "\n";
+}
+
+absl::Status Serve(const ServerOptions& options) {
+  const sigset_t signals = BlockStopSignals();
+  // Few arenas: with one per thread, freed frame buffers stay with each of them.
+  mallopt(M_ARENA_MAX, 2);
+  SM_INFO("starting {}", InitTorch(options.config.compute()));
+  SM_ASSIGN_OR_RETURN(auto models, LoadModels(options.config));
+  malloc_trim(0);
+  SM_ASSIGN_OR_RETURN(const auto app, ServerApp::Start(options.config, std::move(models)));
+  SM_INFO("ready grpc_port={} metrics_port={}", app->grpc_port(), app->metrics_port());
+  if (!options.ready_file.empty()) {
+    SM_RETURN_IF_ERROR(WriteFileAtomically(options.ready_file, ReadyText(*app)));
+  }
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  SM_INFO("signal {}", signal_number);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // the next one ends the process
+  app->Drain();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status LaunchServer(int argc, char** argv) {
+  SM_ASSIGN_OR_RETURN(const ServerOptions options,
+                      ParseServerOptions(argc, argv, TorchLibraries() + "gRPC " + grpc::Version() + "\n"));
+  if (!options.early_text.empty()) {
+    std::printf("%s", options.early_text.c_str());
+    return absl::OkStatus();
+  }
+  if (!InitLog(options.config.log().level(), options.config.log().json())) {
+    return absl::FailedPreconditionError("log.level is '" + options.config.log().level() +
+                                         "'; it must be trace, debug, info, warning or error");
+  }
+  if (options.print_config) std::printf("%s", ConfigText(options.config, /*all=*/true).c_str());
+  if (options.print_config || options.check_config) return absl::OkStatus();
+  return Serve(options);
+}
+
+}  // namespace slotmatch

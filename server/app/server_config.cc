@@ -1,0 +1,116 @@
+#include "server/app/server_config.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/match.h"
+#include "core/base/options.h"
+#include "core/base/status.h"
+#include "core/base/version.h"
+#include "core/config/config.h"
+
+namespace slotmatch {
+namespace {
+
+struct RangeRow {
+  const char* setting;
+  int64_t value;
+  int64_t lowest;
+  int64_t highest;
+};
+
+absl::Status CheckRanges(const config::ServeConfig& config) {
+  const auto& limits = config.limits();
+  const auto& batching = config.batching();
+  const RangeRow rows[] = {
+      {"limits.max_message_bytes", limits.max_message_bytes(), 1024, 1 << 30},
+      {"limits.max_frame_pixels", limits.max_frame_pixels(), 1, int64_t{1} << 30},
+      {"limits.max_frame_side_px", limits.max_frame_side_px(), 1, 65535},
+      {"limits.max_sessions", limits.max_sessions(), 1, 100000},
+      {"limits.max_queued_frames", limits.max_queued_frames(), 1, 1024},
+      {"limits.session_idle_timeout_s", limits.session_idle_timeout_s(), 1, 86400},
+      {"batching.max_batch_size", batching.max_batch_size(), 1, 256},
+      {"batching.max_delay_us", batching.max_delay_us(), 0, 1000000},
+      // One frame of each session can be waiting for a batch.
+      {"batching.max_queued_frames", batching.max_queued_frames(), limits.max_sessions(), 1 << 20},
+      {"compute.torch_threads", config.compute().torch_threads(), 0, 1024},
+      {"compute.decode_threads", config.compute().decode_threads(), 1, 1024},
+      {"shutdown.lame_duck_ms", config.shutdown().lame_duck_ms(), 0, 600000},
+      {"shutdown.drain_deadline_ms", config.shutdown().drain_deadline_ms(), 0, 3600000},
+  };
+  for (const RangeRow& row : rows) {
+    if (row.value >= row.lowest && row.value <= row.highest) continue;
+    return absl::FailedPreconditionError(absl::StrCat(row.setting, " is ", row.value,
+                                                      "; it must be between ", row.lowest, " and ",
+                                                      row.highest));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAddress(const char* setting, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon != std::string::npos && colon > 0 && colon + 1 < address.size()) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(setting, " is '", address, "'; it must be HOST:PORT, such as 0.0.0.0:50051"));
+}
+
+}  // namespace
+
+absl::Status ValidateServeConfig(const config::ServeConfig& config) {
+  if (config.models().empty()) {
+    return absl::FailedPreconditionError(
+        "no model is named: give --model DIR, or --config with a models entry");
+  }
+  for (const config::ServedModel& model : config.models()) {
+    if (model.path().empty()) return absl::FailedPreconditionError("models: path is missing");
+  }
+  SM_RETURN_IF_ERROR(CheckAddress("listen.grpc_address", config.listen().grpc_address()));
+  if (!config.listen().metrics_address().empty()) {
+    SM_RETURN_IF_ERROR(CheckAddress("listen.metrics_address", config.listen().metrics_address()));
+  }
+  if (config.compute().device() != "cpu" && config.compute().device() != "auto") {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "compute.device is '", config.compute().device(), "'; this build has cpu and auto"));
+  }
+  return CheckRanges(config);
+}
+
+absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
+                                                 const std::string& libraries) {
+  ServerOptions result;
+  std::string config_file, listen, metrics;
+  std::vector<std::string> models, settings;
+  OptionTable options("slotmatch_server",
+                      "Serves slot segmentation of video streams over gRPC (SlotMatchService).");
+  options.Text("config", "FILE", "settings as text format of slotmatch.config.ServeConfig",
+               &config_file);
+  options.Repeated("model", "DIR", "model directory to serve; the first is the default", &models);
+  options.Text("listen", "HOST:PORT", "gRPC address; port 0: any free one", &listen);
+  options.Text("metrics", "HOST:PORT", "Prometheus address; 'none': no metrics port", &metrics);
+  options.Repeated("set", "PATH=VALUE", "overrides one setting, e.g. limits.max_sessions=8",
+                   &settings);
+  options.Flag("check-config", "check the settings and end", &result.check_config);
+  options.Flag("print-config", "print all settings, defaults included, and end",
+               &result.print_config);
+  options.Text("ready-file", "FILE", "write ports and models there as JSON once ready",
+               &result.ready_file);
+  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
+  if (options.help_asked()) result.early_text = options.Help();
+  if (options.version_asked()) result.early_text = VersionText("slotmatch_server", libraries);
+  if (!result.early_text.empty()) return result;
+  if (!rest.empty()) {
+    return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
+  }
+  if (!config_file.empty()) SM_RETURN_IF_ERROR(LoadConfigFile(config_file, &result.config));
+  SM_RETURN_IF_ERROR(ApplyOverrides(settings, &result.config));
+  if (!models.empty()) result.config.clear_models();
+  for (const std::string& model : models) result.config.add_models()->set_path(model);
+  if (!listen.empty()) result.config.mutable_listen()->set_grpc_address(listen);
+  if (!metrics.empty()) {
+    result.config.mutable_listen()->set_metrics_address(metrics == "none" ? "" : metrics);
+  }
+  SM_RETURN_IF_ERROR(ValidateServeConfig(result.config));
+  return result;
+}
+
+}  // namespace slotmatch

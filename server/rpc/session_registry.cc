@@ -1,0 +1,63 @@
+#include "server/rpc/session_registry.h"
+
+#include <algorithm>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace slotmatch {
+
+absl::StatusOr<std::string> SessionRegistry::Admit(const std::shared_ptr<LiveSession>& session) {
+  absl::BitGen random;
+  absl::MutexLock lock(&mutex_);
+  if (draining_) return absl::UnavailableError("the server is shutting down; connect again");
+  if (sessions_.size() >= static_cast<size_t>(max_sessions_)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("all ", max_sessions_, " sessions are taken; try again later"));
+  }
+  std::string id = absl::StrFormat("%d-%08x", next_++, absl::Uniform<uint32_t>(random));
+  sessions_.emplace_back(id, session);
+  return id;
+}
+
+void SessionRegistry::Remove(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  sessions_.erase(std::remove_if(sessions_.begin(), sessions_.end(),
+                                 [&](const auto& entry) { return entry.first == id; }),
+                  sessions_.end());
+}
+
+void SessionRegistry::BeginDrain() {
+  absl::MutexLock lock(&mutex_);
+  draining_ = true;
+}
+
+bool SessionRegistry::WaitUntilEmpty(absl::Time deadline) {
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithDeadline(absl::Condition(this, &SessionRegistry::Empty), deadline);
+}
+
+std::vector<std::shared_ptr<LiveSession>> SessionRegistry::Alive() const {
+  std::vector<std::shared_ptr<LiveSession>> alive;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, weak] : sessions_) {
+    if (auto session = weak.lock()) alive.push_back(std::move(session));
+  }
+  return alive;
+}
+
+void SessionRegistry::EndIdle(absl::Time before) {
+  for (const auto& session : Alive()) session->EndIfIdle(before);
+}
+
+void SessionRegistry::EndAll(const absl::Status& status) {
+  for (const auto& session : Alive()) session->EndWith(status);
+}
+
+size_t SessionRegistry::size() const {
+  absl::MutexLock lock(&mutex_);
+  return sessions_.size();
+}
+
+}  // namespace slotmatch

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace slotmatch {
+
+// A session as the registry sees it. Methods may be called from any thread.
+class LiveSession {
+ public:
+  virtual ~LiveSession() = default;
+  // Ends the session with DEADLINE_EXCEEDED when nothing moved on it since `before`.
+  virtual void EndIfIdle(absl::Time before) = 0;
+  // Reads no more, answers the frames inside, then ends with `status`.
+  virtual void EndWith(const absl::Status& status) = 0;
+};
+
+// Admission and the list of open sessions. Thread-safe.
+class SessionRegistry {
+ public:
+  explicit SessionRegistry(int max_sessions) : max_sessions_(max_sessions) {}
+
+  // The new session's id, unique for the life of the server. RESOURCE_EXHAUSTED when all places are
+  // taken, UNAVAILABLE while draining.
+  absl::StatusOr<std::string> Admit(const std::shared_ptr<LiveSession>& session);
+  // Gives the place back. Ids that are not there are ignored.
+  void Remove(const std::string& id);
+
+  // Refuses new sessions from now on.
+  void BeginDrain();
+  // True when no session was left before the deadline.
+  bool WaitUntilEmpty(absl::Time deadline);
+
+  void EndIdle(absl::Time before);
+  void EndAll(const absl::Status& status);
+  size_t size() const;
+
+ private:
+  std::vector<std::shared_ptr<LiveSession>> Alive() const;
+  bool Empty() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sessions_.empty(); }
+
+  const int max_sessions_;
+  mutable absl::Mutex mutex_;
+  std::vector<std::pair<std::string, std::weak_ptr<LiveSession>>> sessions_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_ ABSL_GUARDED_BY(mutex_) = 1;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace slotmatch

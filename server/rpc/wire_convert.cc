@@ -1,0 +1,210 @@
+#include "server/rpc/wire_convert.h"
+
+#include <bit>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/float16.h"
+#include "core/base/status.h"
+#include "core/base/version.h"
+
+namespace slotmatch {
+namespace {
+
+struct MaskRow {
+  v1::MaskEncoding wire;
+  MaskFormat format;
+};
+constexpr MaskRow kMaskTable[] = {{v1::MASK_ENCODING_UNSPECIFIED, MaskFormat::kIndexRle},
+                                  {v1::MASK_ENCODING_NONE, MaskFormat::kNone},
+                                  {v1::MASK_ENCODING_RAW_U8, MaskFormat::kRaw},
+                                  {v1::MASK_ENCODING_INDEX_RLE, MaskFormat::kIndexRle},
+                                  {v1::MASK_ENCODING_PNG, MaskFormat::kPng}};
+
+struct PixelRow {
+  v1::PixelFormat wire;
+  RawFormat format;
+};
+constexpr PixelRow kPixelTable[] = {{v1::PIXEL_FORMAT_UNSPECIFIED, RawFormat::kRgb8},
+                                    {v1::PIXEL_FORMAT_RGB8, RawFormat::kRgb8},
+                                    {v1::PIXEL_FORMAT_BGR8, RawFormat::kBgr8},
+                                    {v1::PIXEL_FORMAT_GRAY8, RawFormat::kGray8}};
+
+constexpr v1::SlotEncoding kSlotEncodings[] = {v1::SLOT_ENCODING_NONE, v1::SLOT_ENCODING_F32,
+                                               v1::SLOT_ENCODING_F16};
+
+v1::MaskEncoding EncodingOf(MaskFormat format) {
+  for (const MaskRow& row : kMaskTable) {
+    if (row.format == format && row.wire != v1::MASK_ENCODING_UNSPECIFIED) return row.wire;
+  }
+  return v1::MASK_ENCODING_NONE;
+}
+
+// One slot's vector, little-endian.
+std::string EncodeVector(const float* values, size_t count, v1::SlotEncoding encoding) {
+  static_assert(std::endian::native == std::endian::little);
+  std::string bytes;
+  if (encoding == v1::SLOT_ENCODING_F32) {
+    bytes.assign(reinterpret_cast<const char*>(values), count * sizeof(float));
+  } else if (encoding == v1::SLOT_ENCODING_F16) {
+    bytes.resize(count * 2);
+    for (size_t i = 0; i < count; ++i) {
+      const uint16_t half = FloatToHalf(values[i]);
+      std::memcpy(&bytes[i * 2], &half, 2);
+    }
+  }
+  return bytes;
+}
+
+double Milliseconds(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
+
+void FillSlots(const FrameSegmentation& frame, v1::SlotEncoding encoding, v1::FrameResult* result) {
+  const size_t slot_dim = frame.slots.empty() ? 0 : frame.vectors.size() / frame.slots.size();
+  for (size_t k = 0; k < frame.slots.size(); ++k) {
+    const SlotStats& stats = frame.slots[k];
+    v1::Slot* slot = result->add_slots();
+    slot->set_index(static_cast<uint32_t>(k));
+    slot->set_temporal_id(k);
+    slot->set_area_ratio(static_cast<double>(stats.area_px) / static_cast<double>(frame.mask_pixels));
+    slot->set_confidence(stats.confidence);
+    if (stats.area_px > 0) {
+      slot->mutable_box()->set_left(stats.left);
+      slot->mutable_box()->set_top(stats.top);
+      slot->mutable_box()->set_width(stats.width);
+      slot->mutable_box()->set_height(stats.height);
+    }
+    slot->set_vector(EncodeVector(frame.vectors.data() + k * slot_dim, slot_dim, encoding));
+  }
+}
+
+void FillTimings(const FrameTimings& from, v1::Timings* to) {
+  to->set_decode_ms(Milliseconds(from.decode));
+  to->set_queue_ms(Milliseconds(from.queue));
+  to->set_compute_ms(Milliseconds(from.compute));
+  to->set_mask_ms(Milliseconds(from.mask));
+  to->set_total_ms(Milliseconds(from.total));
+  to->set_batch_size(from.batch_size);
+}
+
+}  // namespace
+
+v1::ModelInfo ToWire(const ModelInfo& info) {
+  v1::ModelInfo wire;
+  wire.set_name(info.name);
+  wire.set_version(info.version);
+  wire.set_digest(info.digest);
+  wire.set_role(info.role);
+  wire.set_num_slots(info.num_slots);
+  wire.set_slot_dim(info.slot_dim);
+  wire.set_grid_height(info.grid_height);
+  wire.set_grid_width(info.grid_width);
+  wire.set_input_height(info.input_height_px);
+  wire.set_input_width(info.input_width_px);
+  return wire;
+}
+
+v1::Limits ToWire(const config::LimitsConfig& limits) {
+  v1::Limits wire;
+  wire.set_max_message_bytes(limits.max_message_bytes());
+  wire.set_max_frame_pixels(limits.max_frame_pixels());
+  wire.set_max_frame_side_px(limits.max_frame_side_px());
+  wire.set_max_queued_frames(limits.max_queued_frames());
+  return wire;
+}
+
+absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
+                                        const config::LimitsConfig& limits) {
+  SessionOptions options;
+  bool known = false;
+  for (const MaskRow& row : kMaskTable) {
+    if (row.wire != config.mask().encoding()) continue;
+    options.stream.mask_format = row.format;
+    known = true;
+  }
+  if (!known) {
+    return absl::UnimplementedError(absl::StrCat("mask encoding ", config.mask().encoding(),
+                                                 " is unknown here; GetServerInfo lists them"));
+  }
+  if (!v1::MaskSize_IsValid(config.mask().size())) {
+    return absl::UnimplementedError(absl::StrCat("mask size ", config.mask().size(),
+                                                 " is unknown here; use SOURCE or GRID"));
+  }
+  if (!v1::SlotEncoding_IsValid(config.slots().encoding())) {
+    return absl::UnimplementedError(absl::StrCat("slot encoding ", config.slots().encoding(),
+                                                 " is unknown here; GetServerInfo lists them"));
+  }
+  options.stream.grid_masks = config.mask().size() == v1::MASK_SIZE_GRID;
+  options.stream.image_limits.max_pixels = limits.max_frame_pixels();
+  options.stream.image_limits.max_side_px = limits.max_frame_side_px();
+  if (config.slots().encoding() != v1::SLOT_ENCODING_UNSPECIFIED) {
+    options.slot_encoding = config.slots().encoding();
+  }
+  return options;
+}
+
+SourceFrame TakeFrame(v1::Frame* frame) {
+  SourceFrame source;
+  source.id = frame->frame_id();
+  source.capture_time_us = frame->capture_time_us();
+  if (frame->has_raw()) {
+    source.raw = true;
+    for (const PixelRow& row : kPixelTable) {
+      if (row.wire == frame->raw().format()) source.format = row.format;
+    }
+    source.width = frame->raw().width();
+    source.height = frame->raw().height();
+    source.bytes = std::move(*frame->mutable_raw()->mutable_data());
+  } else {
+    source.bytes = std::move(*frame->mutable_encoded());
+  }
+  return source;
+}
+
+const char* CodecOf(const SourceFrame& frame) {
+  if (frame.raw) return "raw";
+  const absl::StatusOr<EncodedInfo> info = ProbeImage(frame.bytes);
+  if (!info.ok()) return "unknown";
+  return info->format == EncodedInfo::Format::kJpeg ? "jpeg" : "png";
+}
+
+v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding) {
+  v1::SegmentResponse response;
+  if (!outcome.result.ok()) {
+    v1::FrameError* error = response.mutable_error();
+    error->set_frame_id(outcome.id);
+    error->set_code(static_cast<int32_t>(outcome.result.status().code()));
+    error->set_message(std::string(outcome.result.status().message()));
+    return response;
+  }
+  FrameSegmentation& frame = *outcome.result;
+  v1::FrameResult* result = response.mutable_result();
+  result->set_frame_id(outcome.id);
+  result->set_capture_time_us(outcome.capture_time_us);
+  result->set_source_width(frame.source_width);
+  result->set_source_height(frame.source_height);
+  if (frame.mask_format != MaskFormat::kNone) {
+    v1::Mask* mask = result->mutable_mask();
+    mask->set_encoding(EncodingOf(frame.mask_format));
+    mask->set_width(frame.mask_width);
+    mask->set_height(frame.mask_height);
+    mask->set_data(std::move(frame.mask));
+  }
+  FillSlots(frame, slot_encoding, result);
+  FillTimings(frame.timings, result->mutable_timings());
+  return response;
+}
+
+void FillServerInfo(const config::LimitsConfig& limits, v1::GetServerInfoResponse* response) {
+  response->set_version(Version());
+  response->set_commit(Commit());
+  *response->mutable_limits() = ToWire(limits);
+  for (const MaskRow& row : kMaskTable) {
+    if (row.wire != v1::MASK_ENCODING_UNSPECIFIED) response->add_mask_encodings(row.wire);
+  }
+  for (const v1::SlotEncoding encoding : kSlotEncodings) response->add_slot_encodings(encoding);
+  for (const PixelRow& row : kPixelTable) {
+    if (row.wire != v1::PIXEL_FORMAT_UNSPECIFIED) response->add_pixel_formats(row.wire);
+  }
+}
+
+}  // namespace slotmatch

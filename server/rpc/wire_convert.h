@@ -1,0 +1,33 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "core/engine/stream_session.h"
+#include "slotmatch/config/serve.pb.h"
+#include "slotmatch/v1/slotmatch.pb.h"
+
+// Between the wire's messages and the engine's types; no computation.
+namespace slotmatch {
+
+v1::ModelInfo ToWire(const ModelInfo& info);
+v1::Limits ToWire(const config::LimitsConfig& limits);
+
+// What a session asked for. UNIMPLEMENTED names an encoding this server does not know.
+struct SessionOptions {
+  StreamOptions stream;
+  v1::SlotEncoding slot_encoding = v1::SLOT_ENCODING_F32;
+};
+absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
+                                        const config::LimitsConfig& limits);
+
+// Takes the bytes out of `frame`. A frame without a picture is INVALID_ARGUMENT at decode time.
+SourceFrame TakeFrame(v1::Frame* frame);
+
+// "jpeg", "png", "raw" or "unknown": a metric label.
+const char* CodecOf(const SourceFrame& frame);
+
+// FrameResult or FrameError.
+v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding);
+
+void FillServerInfo(const config::LimitsConfig& limits, v1::GetServerInfoResponse* response);
+
+}  // namespace slotmatch
