@@ -41,6 +41,8 @@ class StreamClient {
   // why.
   bool Send(const v1::Frame& frame);
   void SendDone();
+  // Ends the stream now: calls that wait return. From any thread.
+  void Cancel() { context_.TryCancel(); }
 
   // The next result or frame error, in the order sent; nullopt after the last one of a stream that
   // ended well; else the status the server ended it with.

@@ -1,0 +1,135 @@
+#include "client/run.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "client/segment_video.h"
+#include "client/stream_client.h"
+#include "core/base/options.h"
+#include "core/base/status.h"
+#include "core/base/version.h"
+
+namespace slotmatch {
+namespace {
+
+std::atomic<bool> interrupted{false};  // set by a signal handler, which reaches nothing else
+
+void StopOnSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = true; };
+  action.sa_flags = SA_RESETHAND | SA_RESTART;  // the second Ctrl-C ends the process
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// FFmpeg and OpenCV print their own lines about damaged files; ours says it once.
+void QuietDecoders() {
+  setenv("OPENCV_LOG_LEVEL", "SILENT", /*replace=*/0);
+  setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", /*replace=*/0);
+}
+
+struct Arguments {
+  std::string server = "localhost:50051";
+  std::string health_service = "readiness";
+  double connect_timeout_s = 5;
+  bool health = false, list_models = false, json = false, quiet = false;
+  SegmentOptions segment;
+};
+
+OptionTable Table(Arguments* arguments) {
+  OptionTable options("slotmatch_client",
+                      "Sends a video to a slotmatch_server and writes what comes back.");
+  SegmentOptions* segment = &arguments->segment;
+  options.Text("video", "SOURCE",
+               "video file, folder of pictures, - (Motion JPEG on stdin), camera index or URL",
+               &segment->source);
+  options.Text("out", "DIR", "writes overlay.mp4, masks/, slots.jsonl and summary.json there",
+               &segment->out);
+  options.Text("server", "HOST:PORT", "address of the server", &arguments->server);
+  options.Text("model", "NAME", "model to use; empty: the server's default", &segment->model);
+  options.Text("masks", "SIZE", "masks the server sends: source, grid (smaller) or none",
+               &segment->masks);
+  options.Text("codec", "NAME", "how video frames are sent: jpeg, png or raw", &segment->codec);
+  options.Integer("jpeg-quality", "1..100", "quality of sent JPEGs", &segment->jpeg_quality);
+  options.Integer("max-frames", "N", "stop after N frames; 0: all", &segment->max_frames);
+  options.Integer("stride", "N", "send every N-th frame", &segment->stride);
+  options.Flag("json", "print the summary as JSON on stdout", &arguments->json);
+  options.Flag("quiet", "no progress bar", &arguments->quiet);
+  options.Flag("health", "exit 0 when the server is ready, 69 when not", &arguments->health);
+  options.Text("health-service", "NAME", "name that --health asks for", &arguments->health_service);
+  options.Flag("list-models", "print the models the server has loaded", &arguments->list_models);
+  options.Number("connect-timeout", "SECONDS", "how long to wait for the server",
+                 &arguments->connect_timeout_s);
+  return options;
+}
+
+absl::Status PrintModels(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience) {
+  SM_ASSIGN_OR_RETURN(const v1::ListModelsResponse response, ListModels(channel, patience));
+  for (const v1::ModelInfo& model : response.models()) {
+    std::printf("%-16s version %s  %s  %u slots of %u  input %ux%u%s\n", model.name().c_str(),
+                model.version().c_str(), model.role().c_str(), model.num_slots(), model.slot_dim(),
+                model.input_width(), model.input_height(),
+                model.name() == response.default_model() ? "  (default)" : "");
+  }
+  return absl::OkStatus();
+}
+
+void PrintSummary(const nlohmann::json& summary, const std::string& out) {
+  std::printf("%lld frames, %lld objects tracked, %.1f frames/s, model %s",
+              summary.at("frames").get<long long>(), summary.at("objects_tracked").get<long long>(),
+              summary.at("frames_per_second").get<double>(),
+              summary.at("model").at("name").get<std::string>().c_str());
+  if (summary.at("frames_failed").get<int64_t>() > 0) {
+    std::printf(", %lld frames failed (%s)", summary.at("frames_failed").get<long long>(),
+                summary.at("first_frame_error").get<std::string>().c_str());
+  }
+  std::printf("%s%s\n", out.empty() ? "" : " -> ", out.c_str());
+}
+
+absl::Status Segment(const std::shared_ptr<grpc::Channel>& channel, Arguments* arguments) {
+  StopOnSignals();
+  arguments->segment.stop = &interrupted;
+  arguments->segment.progress = !arguments->quiet;
+  const SegmentReport report = SegmentVideo(channel, arguments->segment);
+  if (report.summary != nullptr) {
+    if (arguments->json) {
+      std::printf("%s\n", report.summary->dump(2).c_str());
+    } else {
+      PrintSummary(*report.summary, arguments->segment.out);
+    }
+  }
+  return report.status;
+}
+
+}  // namespace
+
+absl::Status RunClient(int argc, char** argv) {
+  Arguments arguments;
+  OptionTable options = Table(&arguments);
+  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
+  if (options.help_asked()) std::printf("%s", options.Help().c_str());
+  if (options.version_asked()) {
+    std::printf("%s", VersionText("slotmatch_client",
+                                  absl::StrCat("gRPC ", grpc::Version(), "\n")).c_str());
+  }
+  if (options.help_asked() || options.version_asked()) return absl::OkStatus();
+  if (!rest.empty()) {
+    return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
+  }
+  if (!arguments.health && !arguments.list_models && arguments.segment.source.empty()) {
+    return absl::InvalidArgumentError("--video SOURCE is needed; see --help");
+  }
+  QuietDecoders();
+  const absl::Duration patience = absl::Seconds(arguments.connect_timeout_s);
+  SM_ASSIGN_OR_RETURN(const auto channel, Connect(arguments.server, patience));
+  if (arguments.health) return CheckHealth(channel, arguments.health_service, patience);
+  if (arguments.list_models) return PrintModels(channel, patience);
+  return Segment(channel, &arguments);
+}
+
+}  // namespace slotmatch
