@@ -45,10 +45,10 @@ class StripCollector {
   explicit StripCollector(bool wanted) : wanted_(wanted) {}
   void Add(const SegmentedFrame& frame) {
     if (!wanted_) return;
-    // Every frame whose index is the next power-of-two-like stride is kept; halve when full.
+    // Every stride-th frame is kept; when full, every second of them goes and the stride doubles.
     if (frame.frame->index % stride_ != 0) return;
     if (frames_.size() == 2 * kStripColumns) {
-      for (size_t i = 0; i < frames_.size() / 2; ++i) frames_[i] = std::move(frames_[2 * i]);
+      for (size_t i = 1; i < frames_.size() / 2; ++i) frames_[i] = std::move(frames_[2 * i]);
       frames_.resize(frames_.size() / 2);
       stride_ *= 2;
       if (frame.frame->index % stride_ != 0) return;

@@ -40,9 +40,10 @@ absl::Status WriteModel(const ModelToWrite& model) {
   SM_RETURN_IF_ERROR(
       LoadConfigFile((backbone_dir / "manifest.textproto").string(), &backbone));
   const fs::path relative = fs::path("..") / ".." / backbone.name() / backbone.version();
-  SM_RETURN_IF_ERROR(EnsureBackbone(backbone_dir, fs::path(model.directory) / relative));
-
   const fs::path directory = fs::path(model.directory).lexically_normal();
+  // Normalised, because `directory` itself may not exist yet.
+  SM_RETURN_IF_ERROR(EnsureBackbone(backbone_dir, (directory / relative).lexically_normal()));
+
   config::Manifest manifest;
   manifest.set_schema_version(1);
   manifest.set_name(directory.parent_path().filename().string());
