@@ -92,6 +92,9 @@ absl::Status ComputeVideo(const VideoDataset& dataset, int64_t video,
   std::vector<torch::Tensor> tokens;
   FrameBatches batches(dataset, video, extractor);
   while (std::optional<torch::Tensor> batch = batches.Next()) {
+    if (extractor.stop && extractor.stop()) {
+      return absl::CancelledError("stopped while features were computed; finished videos stay cached");
+    }
     tokens.push_back(extractor.encode(*batch).to(torch::kFloat16).cpu());
     *frames_done += batch->size(0);
     if (progress != nullptr) progress->Update(*frames_done, dataset.video_name(video));

@@ -24,6 +24,7 @@ struct FeatureExtractor {
   int64_t num_tokens = 0;  // N
   int64_t token_dim = 0;   // D
   int batch_frames = 16;
+  std::function<bool()> stop;  // asked between batches; true ends Open() with kCancelled. May be empty
 };
 
 // Backbone tokens of every frame of a dataset, F16, memory-mapped from files under `cache_dir`:

@@ -69,7 +69,9 @@ class Run {
   absl::Status Resume();
   absl::Status Save();
   absl::Status AfterStep(const StepReport& report, double data_wait, Progress* progress);
+  int Signal() const { return options_.stop == nullptr ? 0 : options_.stop->load(); }
   absl::Status StopAsked() const;
+  absl::Status Stopped(const std::string& text) const;
   std::string CheckpointFolder() const { return (fs::path(options_.out) / "checkpoints").string(); }
 
   config::TrainConfig config_;
@@ -136,7 +138,10 @@ absl::Status Run::Prepare() {
   SM_ASSIGN_OR_RETURN(encoders[0],
                       LoadBackbone(backbone, config_.model(), config_.data().preprocessing()));
   SM_RETURN_IF_ERROR(LoadTeacher(backbone, &encoders));
-  SM_ASSIGN_OR_RETURN(data_, TrainData::Open(config_, encoders));
+  for (Backbone& encoder : encoders) encoder.extractor.stop = [this] { return Signal() != 0; };
+  absl::StatusOr<std::unique_ptr<TrainData>> data = TrainData::Open(config_, encoders);
+  if (absl::IsCancelled(data.status())) return Stopped(std::string(data.status().message()));
+  SM_ASSIGN_OR_RETURN(data_, std::move(data));
   SM_INFO("data {}", data_->Description());
 
   torch::manual_seed(static_cast<uint64_t>(config_.loop().seed()));
@@ -193,13 +198,14 @@ absl::Status Run::Save() {
                         config_.loop().keep_checkpoints());
 }
 
+absl::Status Run::Stopped(const std::string& text) const {
+  return Signal() == SIGINT ? absl::CancelledError(text) : absl::ResourceExhaustedError(text);
+}
+
 absl::Status Run::StopAsked() const {
-  const int signal = options_.stop == nullptr ? 0 : options_.stop->load();
-  const std::string text =
-      absl::StrCat("stopped at step ", optimizer_->steps_done(), ", saved; --resume goes on");
-  if (signal == SIGINT) return absl::CancelledError(text);
-  if (signal != 0) return absl::ResourceExhaustedError(text);
-  return absl::OkStatus();
+  if (Signal() == 0) return absl::OkStatus();
+  return Stopped(
+      absl::StrCat("stopped at step ", optimizer_->steps_done(), ", saved; --resume goes on"));
 }
 
 absl::Status Run::AfterStep(const StepReport& report, double data_wait, Progress* progress) {
