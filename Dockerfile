@@ -1,0 +1,55 @@
+# slotmatch_server, slotmatch_client and slotmatch_trainer for CPUs, on Debian 12. docs/deploy.md shows
+# how to build and run it.
+ARG DEBIAN=docker.io/library/debian:bookworm-slim
+
+FROM ${DEBIAN} AS build
+COPY scripts/packages/build.txt /packages.txt
+RUN apt-get update \
+ && sed 's/#.*//' /packages.txt \
+    | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY CMakeLists.txt CMakePresets.json ./
+COPY scripts/common.sh scripts/
+COPY cmake cmake
+COPY proto proto
+COPY core core
+COPY client client
+COPY server server
+COPY trainer trainer
+# The history is not part of the context: COMMIT is what --version and slotmatch_build_info show. A
+# bare HEAD is all that the build asks git for.
+ARG COMMIT=""
+RUN if [ -n "$COMMIT" ]; then git init -q . && echo "$COMMIT" >.git/HEAD; fi
+RUN --mount=type=cache,target=/root/.cache/ccache \
+    cmake --preset release -DSLOTMATCH_BUILD_TESTS=OFF \
+ && bash -euc 'source scripts/common.sh; build_preset release slotmatch_server slotmatch_client slotmatch_trainer'
+
+FROM ${DEBIAN}
+COPY scripts/packages/runtime.txt /packages.txt
+RUN apt-get update \
+ && sed 's/#.*//' /packages.txt \
+    | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends \
+ && rm -rf /var/lib/apt/lists/* /packages.txt
+COPY --from=build /src/build/release/bin/slotmatch_server /src/build/release/bin/slotmatch_client \
+     /src/build/release/bin/slotmatch_trainer /usr/local/bin/
+# Paths in the settings are relative to this folder.
+WORKDIR /opt/slotmatch
+COPY LICENSE NOTICE ./
+COPY models models
+COPY configs configs
+
+ARG COMMIT=""
+LABEL org.opencontainers.image.title="slotmatch" \
+      org.opencontainers.image.description="Segments video streams into object slots over gRPC" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${COMMIT}"
+USER 65532:65532
+# gRPC and health; Prometheus metrics.
+EXPOSE 50051 9464
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
+  CMD ["slotmatch_client", "--health", "--connect-timeout", "5"]
+STOPSIGNAL SIGTERM
+# Arguments of `docker run` are added to these: --set limits.max_sessions=8, or a second --config,
+# which replaces the first.
+ENTRYPOINT ["slotmatch_server", "--config", "configs/serve/default.textproto"]
