@@ -65,6 +65,9 @@ absl::Status ValidateModelConfig(const config::ModelConfig& config) {
   const auto& attention = config.slot_attention();
   problems.Require(attention.first_frame_iterations() >= 1 && attention.iterations() >= 1,
                    "slot_attention iterations are below 1");
+  const auto& grouping = config.grouping_head();
+  problems.Require(!grouping.enabled() || grouping.hidden_dim() >= 1,
+                   "grouping_head.hidden_dim is below 1");
   return problems.status();
 }
 

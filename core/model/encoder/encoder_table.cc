@@ -30,6 +30,10 @@ absl::StatusOr<VitShape> FindRow(const std::string& name) {
 absl::StatusOr<VitShape> EncoderShape(const config::EncoderConfig& config) {
   absl::StatusOr<VitShape> shape = FindRow(config.variant());
   if (!shape.ok()) return shape;
+  if (config.embed_dim() < 0 || config.num_heads() < 0 || config.pos_grid() < 0) {
+    return absl::FailedPreconditionError(
+        "encoder.embed_dim, num_heads or pos_grid is below 0; 0 means the variant's own");
+  }
   if (config.embed_dim() > 0) shape->dim = config.embed_dim();
   if (config.num_heads() > 0) shape->heads = config.num_heads();
   if (config.pos_grid() > 0) shape->pos_grid = config.pos_grid();

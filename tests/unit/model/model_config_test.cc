@@ -1,0 +1,71 @@
+#include "core/model/model_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/tiny_model.h"
+
+namespace slotmatch {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string Problem(const config::ModelConfig& config) {
+  return std::string(ValidateModelConfig(config).message());
+}
+
+TEST(ValidateModelConfig, AcceptsDefaultsAndTheTinyModel) {
+  EXPECT_TRUE(ValidateModelConfig(config::ModelConfig()).ok());
+  EXPECT_TRUE(ValidateModelConfig(TinyModelConfig()).ok());
+}
+
+TEST(ValidateModelConfig, ListsEveryProblemNotOnlyTheFirst) {
+  config::ModelConfig config = TinyModelConfig();
+  config.set_num_slots(255);
+  config.set_slot_dim(0);
+  config.mutable_encoder()->set_variant("resnet50");
+  config.mutable_slot_init()->set_kind("zeros");
+  config.mutable_predictor()->set_kind("lstm");
+  config.mutable_predictor()->set_num_blocks(0);
+  config.mutable_decoder()->set_kind("cnn");
+  config.mutable_decoder()->set_hidden_dim(0);
+  config.mutable_decoder()->set_num_hidden_layers(0);
+  config.mutable_slot_attention()->set_iterations(0);
+  EXPECT_EQ(ValidateModelConfig(config).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Problem(config),
+              AllOf(HasSubstr("num_slots 255 is not in 1..254"),
+                    HasSubstr("slot_dim 0 is not in 1..4096"),
+                    HasSubstr("encoder.variant 'resnet50' is unknown"),
+                    HasSubstr("slot_init.kind 'zeros' is unknown; there are: fixed_learned, random"),
+                    HasSubstr("predictor.kind 'lstm' is unknown; there are: transformer"),
+                    HasSubstr("decoder.kind 'cnn' is unknown; there are: mlp"),
+                    HasSubstr("predictor.num_blocks is below 1"),
+                    HasSubstr("decoder.hidden_dim is below 1"),
+                    HasSubstr("decoder.num_hidden_layers is below 1"),
+                    HasSubstr("slot_attention iterations are below 1")));
+}
+
+TEST(ValidateModelConfig, HeadsMustDivideTheSlotWidth) {
+  config::ModelConfig config = TinyModelConfig();
+  config.mutable_predictor()->set_num_heads(3);
+  EXPECT_EQ(Problem(config), "predictor.num_heads 3 does not divide slot_dim 8");
+  config.mutable_predictor()->set_num_heads(0);
+  EXPECT_THAT(Problem(config), HasSubstr("predictor.num_heads 0"));
+}
+
+TEST(ValidateModelConfig, GroupingHeadNeedsAWidth) {
+  config::ModelConfig config = TinyModelConfig();
+  config.mutable_grouping_head()->set_enabled(true);
+  config.mutable_grouping_head()->set_hidden_dim(0);
+  EXPECT_THAT(Problem(config), HasSubstr("grouping_head.hidden_dim is below 1"));
+}
+
+TEST(ValidateModelConfig, OverridesMayNotBeNegative) {
+  config::ModelConfig config = TinyModelConfig();
+  config.mutable_encoder()->set_embed_dim(-16);
+  EXPECT_THAT(Problem(config), HasSubstr("below 0"));
+}
+
+}  // namespace
+}  // namespace slotmatch
