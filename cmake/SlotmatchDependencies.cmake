@@ -8,6 +8,13 @@ find_package(spdlog CONFIG REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(nlohmann_json REQUIRED)
+# The HTTP endpoint of the metrics; the macros are those its library was built with.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CPP_HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
+add_library(slotmatch_httplib INTERFACE)
+add_library(slotmatch::httplib ALIAS slotmatch_httplib)
+target_link_libraries(slotmatch_httplib INTERFACE PkgConfig::CPP_HTTPLIB)
+
 if(SLOTMATCH_BUILD_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)

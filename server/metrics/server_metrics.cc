@@ -3,13 +3,15 @@
 #include <atomic>
 #include <map>
 
-#include <prometheus/exposer.h>
 #include <prometheus/text_serializer.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "core/base/status.h"
 #include "core/base/version.h"
+#include "server/metrics/metrics_endpoint.h"
 #include "server/metrics/process_collector.h"
 
 namespace slotmatch {
@@ -66,10 +68,10 @@ const std::vector<std::string>& SessionEndReasons() {
 struct ServerMetrics::Handles {
   std::shared_ptr<Registry> registry = std::make_shared<Registry>();
   std::shared_ptr<ScrapeCollector> scrape = std::make_shared<ScrapeCollector>();
-  std::unique_ptr<prometheus::Exposer> exposer;
 
   std::atomic<int> sessions{0};
   std::atomic<int> capacity{1};
+  absl::Mutex scrape_mutex;  // one scrape at a time
   // Busy share between two scrapes: computed seconds over passed seconds.
   std::atomic<double> busy_seconds{0};
   double scraped_busy = 0;
@@ -216,15 +218,8 @@ ServerMetrics::ServerMetrics() : handles_(std::make_unique<Handles>()) {
 ServerMetrics::~ServerMetrics() = default;
 
 absl::StatusOr<int> ServerMetrics::Expose(const std::string& address) {
-  try {
-    handles_->exposer = std::make_unique<prometheus::Exposer>(address, 1);
-    handles_->exposer->RegisterCollectable(handles_->registry);
-    handles_->exposer->RegisterCollectable(handles_->scrape);
-    return handles_->exposer->GetListeningPorts().front();
-  } catch (const std::exception& error) {
-    return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address,
-                                               ": is the port taken? (", error.what(), ")"));
-  }
+  SM_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(address, [this] { return Text(); }));
+  return endpoint_->port();
 }
 
 void ServerMetrics::SetModel(const ModelInfo& info, absl::Duration load, absl::Duration warm_up) {
@@ -301,6 +296,7 @@ void ServerMetrics::RpcHandled(const std::string& type, const std::string& metho
 }
 
 std::string ServerMetrics::Text() const {
+  absl::MutexLock lock(&handles_->scrape_mutex);
   std::vector<prometheus::MetricFamily> all = handles_->registry->Collect();
   for (auto& family : handles_->scrape->Collect()) all.push_back(std::move(family));
   return prometheus::TextSerializer().Serialize(all);

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/engine/segmenter.h"
+#include "server/metrics/metrics_endpoint.h"
 
 namespace slotmatch {
 
@@ -57,6 +58,7 @@ class ServerMetrics {
  private:
   struct Handles;
   std::unique_ptr<Handles> handles_;
+  std::unique_ptr<MetricsEndpoint> endpoint_;  // last: its threads read the handles
 };
 
 const std::vector<std::string>& SessionEndReasons();
