@@ -14,6 +14,7 @@ namespace slotmatch {
 namespace {
 
 absl::StatusOr<Image> Decode(const SourceFrame& frame, const ImageLimits& limits) {
+  SM_RETURN_IF_ERROR(frame.readable);
   if (frame.raw) {
     return ImageFromRaw(frame.format, frame.width, frame.height, frame.bytes, limits);
   }

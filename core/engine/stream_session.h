@@ -31,6 +31,7 @@ struct SourceFrame {
   int64_t width = 0;   // of raw pixels
   int64_t height = 0;
   std::string bytes;
+  absl::Status readable;  // not OK: what the transport found wrong; the frame's outcome
   absl::Time arrived;
   absl::Time deadline = absl::InfiniteFuture();
 };

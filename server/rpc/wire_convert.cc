@@ -148,8 +148,12 @@ SourceFrame TakeFrame(v1::Frame* frame) {
   source.capture_time_us = frame->capture_time_us();
   if (frame->has_raw()) {
     source.raw = true;
+    source.readable = absl::InvalidArgumentError(absl::StrCat(
+        "pixel format ", frame->raw().format(), " is unknown here; GetServerInfo lists them"));
     for (const PixelRow& row : kPixelTable) {
-      if (row.wire == frame->raw().format()) source.format = row.format;
+      if (row.wire != frame->raw().format()) continue;
+      source.format = row.format;
+      source.readable = absl::OkStatus();
     }
     source.width = frame->raw().width();
     source.height = frame->raw().height();
