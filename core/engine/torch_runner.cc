@@ -77,14 +77,25 @@ class TorchSegmenter : public Segmenter {
   torch::Tensor Pixels(absl::Span<const StepInput> batch) const {
     torch::Tensor pixels = torch::empty({static_cast<int64_t>(batch.size()), 3,
                                          info_.input_height_px, info_.input_width_px});
+    const int64_t size = pixels[0].numel();
     float* to = pixels.data_ptr<float>();
-    for (const StepInput& input : batch) to = std::copy(input.pixels.begin(), input.pixels.end(), to);
+    for (const StepInput& input : batch) {
+      TORCH_CHECK(static_cast<int64_t>(input.pixels.size()) == size, "frame has ",
+                  input.pixels.size(), " values, the model takes ", size);
+      to = std::copy(input.pixels.begin(), input.pixels.end(), to);
+    }
     return pixels;
   }
 
   SlotState Gather(absl::Span<const StepInput> batch) {
     const auto count = static_cast<int64_t>(batch.size());
-    if (batch.front().state->first_frame()) return head_->InitialState(count);
+    const bool first = batch.front().state->first_frame();
+    const int64_t size = first ? 0 : int64_t{info_.num_slots} * info_.slot_dim;
+    for (const StepInput& input : batch) {
+      TORCH_CHECK(static_cast<int64_t>(input.state->slots.size()) == size, "stream state has ",
+                  input.state->slots.size(), " values, this batch needs ", size);
+    }
+    if (first) return head_->InitialState(count);
     torch::Tensor slots = torch::empty({count, info_.num_slots, info_.slot_dim});
     float* to = slots.data_ptr<float>();
     for (const StepInput& input : batch) {

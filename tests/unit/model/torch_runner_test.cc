@@ -173,6 +173,10 @@ TEST_F(TorchSegmenter, WrongStateSizeIsAnInternalErrorNotACrash) {
   StreamState first, wrong{std::vector<float>(5), 1};
   EXPECT_EQ(segmenter->Step({{pixels, &wrong}}).status().code(), absl::StatusCode::kInternal);
   EXPECT_EQ(segmenter->Step({{short_pixels, &first}}).status().code(), absl::StatusCode::kInternal);
+  const StreamState later = segmenter->Step({{pixels, &first}})->front().next_state;
+  EXPECT_EQ(segmenter->Step({{pixels, &later}, {pixels, &first}}).status().code(),
+            absl::StatusCode::kInternal);
+  EXPECT_TRUE(segmenter->Step({{pixels, &later}, {pixels, &later}}).ok());
 }
 
 TEST_F(TorchSegmenter, BFloat16StaysClose) {
