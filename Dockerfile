@@ -25,7 +25,7 @@ RUN --mount=type=cache,target=/root/.cache/ccache \
     cmake --preset release -DSLOTMATCH_BUILD_TESTS=OFF \
  && bash -euc 'source scripts/common.sh; build_preset release slotmatch_server slotmatch_client slotmatch_trainer'
 
-FROM ${DEBIAN}
+FROM ${DEBIAN} AS runtime
 COPY scripts/packages/runtime.txt /packages.txt
 RUN apt-get update \
  && sed 's/#.*//' /packages.txt \
