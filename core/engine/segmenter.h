@@ -29,7 +29,7 @@ struct ModelInfo {
 };
 
 // What a stream carries from frame to frame: the predicted slots. A value owned by its stream;
-// empty slots mean "before the first frame" (model.md section 1).
+// empty slots mean "before the first frame".
 struct StreamState {
   std::vector<float> slots;  // [K, S] predicted for the next frame, or empty
   int64_t step = 0;          // frames seen so far

@@ -8,7 +8,7 @@ namespace slotmatch {
 
 // From source pixels to the model's input: geometry, resize, clamp to [0, 1], normalise. The one
 // definition for trainer and server. BICUBIC follows the reference transforms (a = -0.75,
-// align_corners = false, no antialias; data.md section 3).
+// align_corners = false, no antialias; slotcontrast/data/transforms.py).
 // `out` is [3, height_px, width_px] and must have that size. Thread-safe.
 void Preprocess(const Image& image, const config::Preprocessing& settings, int height_px,
                 int width_px, absl::Span<float> out);

@@ -12,7 +12,7 @@
 
 namespace slotmatch {
 
-// What goes from frame to frame: a value, passed in and out (model.md section 1).
+// What goes from frame to frame: a value, passed in and out (slotcontrast/modules/video.py).
 struct SlotState {
   torch::Tensor slots;  // [B, K, S] predicted for the next frame
   int64_t step = 0;     // frames seen so far; 0: `slots` come from the initialiser
@@ -41,7 +41,7 @@ struct DecodeResult {
 enum class WithEncoder { kYes, kNo };  // kNo: head only, for training on cached tokens
 
 // SlotContrast / SlotMatch video model. Trainer and server run this one forward. Parameter names
-// are the reference checkpoint's (model.md section 13); ours on top: "target_norm.{mean,std}" [D],
+// are the reference checkpoint's (slotcontrast/models.py); ours on top: "target_norm.{mean,std}" [D],
 // "encoder.module.position" [1, N, S], "grouping_head.*".
 // Holds no per-stream state. Thread-compatible: calls under InferenceMode may run in parallel.
 // Every call checks its shapes and throws c10::Error naming expected letters and actual sizes.

@@ -22,7 +22,7 @@ struct Segmentation {
 
 // Soft grid masks [K, grid_h, grid_w] -> bilinear resize to out_height x out_width
 // (align_corners = false, no antialias) -> argmax over slots, ties to the lowest index
-// (model.md section 10), and statistics in the same pass. K <= 255. Thread-safe.
+// (slotcontrast/modules/utils.py), and statistics in the same pass. K <= 255. Thread-safe.
 Segmentation SegmentFromSoftMasks(absl::Span<const float> masks, int num_slots, int grid_height,
                                   int grid_width, int out_height, int out_width);
 

@@ -38,6 +38,13 @@ absl::Status AddScores(const std::string& argument, config::Provenance* provenan
   return absl::OkStatus();
 }
 
+// What a run that ended well says about its data; empty for another.
+std::string DataOfRun(const fs::path& run, const std::string& name) {
+  config::Manifest manifest;
+  const fs::path file = run / "models" / name / "1" / "manifest.textproto";
+  return LoadConfigFile(file.string(), &manifest).ok() ? manifest.provenance().data() : "";
+}
+
 }  // namespace
 
 absl::Status ExportCommand(int argc, char** argv) {
@@ -49,7 +56,7 @@ absl::Status ExportCommand(int argc, char** argv) {
   options.Text("checkpoint", "DIR", "one checkpoint of it; by default the newest", &checkpoint_dir);
   options.Text("to", "DIR", "model directory to write, REPOSITORY/NAME/VERSION", &to);
   options.Text("recipe", "FILE", "path of the recipe, for the manifest", &recipe);
-  options.Text("data", "TEXT", "training data, for the manifest", &data);
+  options.Text("data", "TEXT", "training data, for the manifest; by default what the run says", &data);
   options.Repeated("scores", "DATASET=FILE", "scores of evaluate --json, for the manifest", &scores);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
   if (options.help_asked()) {
@@ -67,7 +74,7 @@ absl::Status ExportCommand(int argc, char** argv) {
   model.directory = to;
   model.tensors = checkpoint.model;
   model.provenance.set_recipe(recipe);
-  model.provenance.set_data(data);
+  model.provenance.set_data(data.empty() ? DataOfRun(run, model.config.name()) : data);
   model.provenance.set_seed(model.config.loop().seed());
   model.provenance.set_steps(checkpoint.step);
   model.provenance.set_commit(Commit());

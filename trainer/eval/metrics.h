@@ -17,10 +17,10 @@ class Contingency {
   void Add(const Contingency& other);
 
   bool has_objects() const;  // any labelled pixel
-  // FG-ARI: adjusted Rand index over labelled pixels only (evaluation.md section 2); 1 when its
+  // FG-ARI: adjusted Rand index over labelled pixels only (slotcontrast/metrics.py); 1 when its
   // denominator is 0.
   double FgAri() const;
-  // Mean over objects of the best IoU with any slot, |slot| over all pixels (section 3).
+  // Mean over objects of the best IoU with any slot, |slot| over all pixels (same file).
   double Mbo() const;
 
  private:

@@ -9,7 +9,7 @@
 namespace slotmatch {
 namespace {
 
-// Patch-wise spatial broadcast decoder (model.md section 8; slotcontrast modules/decoders.py):
+// Patch-wise spatial broadcast decoder (slotcontrast/modules/decoders.py):
 // MLP(slot_n + pos_p) -> D reconstruction channels and one alpha; softmax of alpha over slots.
 // Two exact shortcuts: the first layer is split into slot and position, and because masks sum to 1
 // the D-wide product of the last layer is taken once per token, after mixing the hidden layer.

@@ -15,7 +15,7 @@ struct SlotAttentionResult {
   torch::Tensor attention;  // [B, K, N] of the last iteration: softmax over K, without eps
 };
 
-// Slot attention as the reference runs it (model.md section 6; slotcontrast modules/groupers.py).
+// Slot attention as the reference runs it (slotcontrast/modules/groupers.py).
 // Trap: the GRU's hidden state is the normalised slot, not the raw one.
 class SlotAttentionImpl : public torch::nn::Module {
  public:
