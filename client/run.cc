@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <opencv2/core/utils/logger.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "client/segment_video.h"
@@ -29,7 +30,9 @@ void StopOnSignals() {
 
 // FFmpeg and OpenCV print their own lines about damaged files; ours says it once.
 void QuietDecoders() {
-  setenv("OPENCV_LOG_LEVEL", "SILENT", /*replace=*/0);
+  if (getenv("OPENCV_LOG_LEVEL") == nullptr) {  // OpenCV has read it by now
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
+  }
   setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", /*replace=*/0);
 }
 

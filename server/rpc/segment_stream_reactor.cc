@@ -106,8 +106,10 @@ void SegmentStreamReactor::OnReadDone(bool ok) {
     absl::MutexLock lock(&mutex_);
     ending = end_.has_value();  // what still comes in then is not looked at
   }
-  if (!ok) {
-    End(absl::OkStatus(), "client_done");  // half-closed; after a cancel the first reason stays
+  if (!ok && !context_->IsCancelled()) {
+    End(absl::OkStatus(), "client_done");  // half-closed; if it ended before, that reason stays
+  } else if (!ok) {
+    EndCancelled();
   } else if (!ending) {
     scope_.MessageReceived();
     const absl::Status status = HandleRequest();
@@ -220,8 +222,16 @@ void SegmentStreamReactor::OnWriteDone(bool ok) {
   Pump();
 }
 
+void SegmentStreamReactor::EndCancelled() {
+  absl::MutexLock lock(&mutex_);
+  // The read that a cancel breaks off looks like a half-close, and may be heard of first.
+  if (finished_ || (end_.has_value() && !end_->ok())) return;
+  end_ = absl::CancelledError("the client cancelled or went away");
+  end_reason_ = "client_cancelled";
+}
+
 void SegmentStreamReactor::OnCancel() {
-  End(absl::CancelledError("the client cancelled or went away"), "client_cancelled");
+  EndCancelled();
   std::shared_ptr<StreamSession> session;
   {
     absl::MutexLock lock(&mutex_);

@@ -54,6 +54,8 @@ class SegmentStreamReactor
   void Count(const FrameOutcome& outcome);
   // Stops reading; the first reason stays.
   void End(const absl::Status& status, const char* reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The client cancelled or went away; that replaces a good end.
+  void EndCancelled() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ServiceContext* const service_;
   grpc::CallbackServerContext* const context_;

@@ -14,18 +14,30 @@
 extern char** environ;
 
 namespace slotmatch {
+namespace {
 
-Process::Process(const std::vector<std::string>& command, const std::string& output_file)
+std::string TextOf(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& command, const std::string& output_file,
+                 const std::string& input_file)
     : output_file_(output_file) {
+  constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC;
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output_file.c_str(),
-                                   O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input_file.c_str(), O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output_file.c_str(), kWrite, 0644);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (output_file + ".err").c_str(), kWrite,
+                                   0644);
   if (posix_spawn(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) != 0) {
     ended_ = true;
     status_ = 127;  // as a shell reports a program it cannot start
@@ -58,12 +70,9 @@ int Process::Wait(absl::Duration patience) {
   return Eventually([this] { return Reap(); }, patience) ? status_ : -1;
 }
 
-std::string Process::Output() const {
-  std::ifstream file(output_file_);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
+std::string Process::Printed() const { return TextOf(output_file_); }
+
+std::string Process::Errors() const { return TextOf(output_file_ + ".err"); }
 
 std::string ProgramPath(const std::string& name) {
   const char* folder = std::getenv("SLOTMATCH_BIN_DIR");

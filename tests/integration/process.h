@@ -9,10 +9,12 @@
 
 namespace slotmatch {
 
-// A child process of a test. Its output goes to a file; it is killed when the object goes away.
+// A child process of a test. Its stdout goes to `output_file`, its stderr to `output_file`.err; it
+// is killed when the object goes away.
 class Process {
  public:
-  Process(const std::vector<std::string>& command, const std::string& output_file);
+  Process(const std::vector<std::string>& command, const std::string& output_file,
+          const std::string& input_file = "/dev/null");
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -22,8 +24,10 @@ class Process {
   int Wait(absl::Duration patience);
   bool running();
   pid_t pid() const { return pid_; }
-  // What it printed so far, stdout and stderr together.
-  std::string Output() const;
+  // What it printed so far.
+  std::string Printed() const;  // on stdout
+  std::string Errors() const;   // on stderr
+  std::string Output() const { return Printed() + Errors(); }
 
  private:
   bool Reap();
