@@ -67,7 +67,11 @@ class Sha256 {
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
   errno = 0;
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file || std::filesystem::is_directory(path)) return IoError("read", path);
+  if (!file) return IoError("read", path);
+  if (std::filesystem::is_directory(path)) {  // opens, and says nothing of its size
+    errno = EISDIR;
+    return IoError("read", path);
+  }
   const int64_t size = file.tellg();
   if (size > max_bytes) {
     return absl::OutOfRangeError(
@@ -84,7 +88,9 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& byt
   const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) return absl::AbortedError(absl::StrCat("cannot create ", folder, ": ", error.message()));
+  if (error) {
+    return absl::AbortedError(absl::StrCat("cannot create ", folder, ": ", error.message()));
+  }
   const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
   const absl::Status written = WriteAndSync(temporary, bytes);
   if (!written.ok()) {

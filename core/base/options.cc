@@ -87,8 +87,12 @@ absl::StatusOr<std::vector<std::string>> OptionTable::Parse(int argc, char** arg
       return absl::InvalidArgumentError(absl::StrCat(argv[optind - 1], " needs a value"));
     }
     if (found == '?') {
+      // Inside a cluster such as -xyz optind still points before it; optopt holds the letter.
+      const bool letter = optopt > 0;
+      const std::string name = letter ? "-" + std::string(1, static_cast<char>(optopt))
+                                      : std::string(argv[optind - 1]);
       return absl::InvalidArgumentError(
-          absl::StrCat("unknown option ", argv[optind - 1], "; see ", program_, " --help"));
+          absl::StrCat("unknown option ", name, "; see ", program_, " --help"));
     }
     SM_RETURN_IF_ERROR(rows_[index].set(optarg == nullptr ? "" : optarg));
   }

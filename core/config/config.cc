@@ -93,8 +93,7 @@ std::string ValueText(const FieldDescriptor* field, const std::string& value) {
 absl::Status SetLeaf(const std::string& assignment, const PathStep& step,
                      const FieldDescriptor* field, const std::string& value, Message* message) {
   const auto* reflection = message->GetReflection();
-  if (field->is_repeated() && step.index >= 0 &&
-      step.index < reflection->FieldSize(*message, field)) {
+  if (step.index >= 0 && step.index != reflection->FieldSize(*message, field)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "--set ", assignment, ": write the whole list, e.g. ", step.field, "=[1, 2]"));
   }
@@ -130,6 +129,10 @@ absl::Status ApplyOverride(const std::string& assignment, Message* message) {
     SM_ASSIGN_OR_RETURN(const PathStep step, ParseStep(path[i]));
     const absl::StatusOr<const FieldDescriptor*> field = FindField(*message, step.field);
     if (!field.ok()) return Annotate(field.status(), absl::StrCat("--set ", assignment));
+    if (step.index >= 0 && !(*field)->is_repeated()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("--set ", assignment, ": '", step.field, "' is not a list"));
+    }
     if (i + 1 == path.size()) {
       return SetLeaf(assignment, step, *field, assignment.substr(equals + 1), message);
     }

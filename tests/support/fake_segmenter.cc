@@ -1,0 +1,110 @@
+#include "tests/support/fake_segmenter.h"
+
+#include "absl/time/clock.h"
+
+namespace slotmatch {
+namespace {
+
+ModelInfo TinyInfo(const std::string& name) {
+  ModelInfo info;
+  info.name = name;
+  info.version = "1";
+  info.digest = std::string(64, 'a');
+  info.role = "student";
+  info.num_slots = 3;
+  info.slot_dim = 4;
+  info.grid_height = 4;
+  info.grid_width = 4;
+  info.input_height_px = 8;
+  info.input_width_px = 8;
+  return info;
+}
+
+}  // namespace
+
+FakeSegmenter::FakeSegmenter(const std::string& name) : info_(TinyInfo(name)) {}
+
+StepOutput FakeSegmenter::StepOne(const StepInput& input) const {
+  double sum = 0;
+  for (const float value : input.pixels) sum += value;
+  const auto mean = static_cast<float>(sum / static_cast<double>(input.pixels.size()));
+  StepOutput output;
+  for (int i = 0; i < info_.num_slots * info_.slot_dim; ++i) {
+    const float previous = input.state->first_frame() ? 0.0f : input.state->slots[i];
+    output.slots.push_back(2 * previous + mean + 0.01f * static_cast<float>(i));
+  }
+  const int tokens = info_.grid_height * info_.grid_width;
+  for (int k = 0; k < info_.num_slots; ++k) {
+    for (int n = 0; n < tokens; ++n) {
+      const bool owner = (n / info_.grid_width + input.state->step) % info_.num_slots == k;
+      output.masks.push_back(owner ? 0.8f : 0.1f);
+    }
+  }
+  output.next_state = {output.slots, input.state->step + 1};
+  return output;
+}
+
+absl::StatusOr<std::vector<StepOutput>> FakeSegmenter::Step(absl::Span<const StepInput> batch) {
+  absl::Duration delay;
+  {
+    absl::MutexLock lock(&mutex_);
+    Batch record{static_cast<int>(batch.size()), batch[0].state->first_frame(), false};
+    for (const StepInput& input : batch) {
+      record.mixed |= input.state->first_frame() != record.first_frames;
+    }
+    batches_.push_back(record);
+    ++inside_;
+    mutex_.Await(absl::Condition(this, &FakeSegmenter::Free));
+    --inside_;
+    delay = delay_;
+    if (!next_status_.ok()) return std::exchange(next_status_, absl::OkStatus());
+  }
+  absl::SleepFor(delay);
+  std::vector<StepOutput> outputs;
+  for (const StepInput& input : batch) outputs.push_back(StepOne(input));
+  return outputs;
+}
+
+void FakeSegmenter::Hold() {
+  absl::MutexLock lock(&mutex_);
+  held_ = true;
+}
+
+void FakeSegmenter::Release() {
+  absl::MutexLock lock(&mutex_);
+  held_ = false;
+}
+
+bool FakeSegmenter::WaitUntilInside(absl::Duration patience) {
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithTimeout(absl::Condition(this, &FakeSegmenter::Inside), patience);
+}
+
+void FakeSegmenter::FailNext(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  next_status_ = status;
+}
+
+void FakeSegmenter::SetDelay(absl::Duration delay) {
+  absl::MutexLock lock(&mutex_);
+  delay_ = delay;
+}
+
+std::vector<FakeSegmenter::Batch> FakeSegmenter::batches() const {
+  absl::MutexLock lock(&mutex_);
+  return batches_;
+}
+
+int FakeSegmenter::num_frames() const {
+  absl::MutexLock lock(&mutex_);
+  int frames = 0;
+  for (const Batch& batch : batches_) frames += batch.size;
+  return frames;
+}
+
+void FakeSegmenter::Forget() {
+  absl::MutexLock lock(&mutex_);
+  batches_.clear();
+}
+
+}  // namespace slotmatch
