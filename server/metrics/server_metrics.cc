@@ -60,7 +60,7 @@ constexpr MethodRow kMethods[] = {
 
 const std::vector<std::string>& SessionEndReasons() {
   static const auto& reasons = *new std::vector<std::string>{
-      "client_done", "client_cancelled", "client_error", "idle", "draining", "internal"};
+      "client_done", "client_cancelled", "client_error", "idle", "draining"};
   return reasons;
 }
 

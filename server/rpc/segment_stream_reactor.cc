@@ -28,6 +28,13 @@ SegmentStreamReactor* SegmentStreamReactor::Start(const ServiceContext* service,
                                                   grpc::CallbackServerContext* context) {
   std::shared_ptr<SegmentStreamReactor> reactor(new SegmentStreamReactor(service, context));
   reactor->self_ = reactor;
+  // Before its first message: a stream that never sends one counts and expires like any other.
+  absl::StatusOr<std::string> id = service->sessions->Admit(reactor);
+  if (id.ok()) {
+    reactor->session_id_ = *std::move(id);
+  } else {
+    reactor->End(id.status(), "client_error");
+  }
   reactor->Pump();
   return reactor.get();
 }
@@ -140,7 +147,6 @@ absl::Status SegmentStreamReactor::HandleRequest() {
 absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
   SM_ASSIGN_OR_RETURN(const SessionOptions options, FromWire(config, service_->limits));
   SM_ASSIGN_OR_RETURN(const size_t model, service_->FindModel(config.model()));
-  SM_ASSIGN_OR_RETURN(session_id_, service_->sessions->Admit(shared_from_this()));
   service_->metrics->SessionOpened();
   opened_at_ = absl::Now();
   slot_encoding_ = options.slot_encoding;
@@ -243,7 +249,7 @@ void SegmentStreamReactor::OnCancel() {
 }
 
 void SegmentStreamReactor::OnDone() {
-  if (!session_id_.empty()) {
+  if (session_ != nullptr) {
     const char* reason;
     {
       absl::MutexLock lock(&mutex_);
@@ -251,8 +257,8 @@ void SegmentStreamReactor::OnDone() {
     }
     service_->metrics->SessionClosed(reason, absl::Now() - opened_at_);
     SM_INFO("session closed session_id={} reason={}", session_id_, reason);
-    service_->sessions->Remove(session_id_);
   }
+  if (!session_id_.empty()) service_->sessions->Remove(session_id_);
   self_.reset();  // the last line: may delete this
 }
 
