@@ -11,6 +11,7 @@ namespace slotmatch {
 namespace {
 
 constexpr int kPaletteSize = 256;
+constexpr int64_t kMaxMaskPixels = int64_t{1} << 30;  // as many as a server can be set to accept
 
 void AppendVarint(uint64_t value, std::string* out) {
   while (value >= 0x80) {
@@ -48,6 +49,7 @@ void ReadPng(png_structp png, png_bytep data, png_size_t size) {
 }
 
 void IgnoreWarning(png_structp, png_const_charp) {}
+void JumpBack(png_structp png, png_const_charp) { png_longjmp(png, 1); }  // without a line on stderr
 
 // libpng reports errors by longjmp: nothing with a destructor may live between here and it.
 bool DecodeRows(png_structp png, png_infop info, PngInput* input, LabelMap* map) {
@@ -82,6 +84,9 @@ std::string EncodeIndexRle(const LabelMap& map) {
 }
 
 absl::StatusOr<LabelMap> DecodeIndexRle(absl::string_view bytes, int width, int height) {
+  if (width <= 0 || height <= 0 || int64_t{width} * height > kMaxMaskPixels) {
+    return absl::DataLossError(absl::StrCat("a mask cannot be ", width, "x", height));
+  }
   const size_t total = static_cast<size_t>(width) * static_cast<size_t>(height);
   LabelMap map{width, height, {}};
   map.labels.reserve(total);
@@ -103,7 +108,7 @@ absl::StatusOr<LabelMap> DecodeIndexRle(absl::string_view bytes, int width, int 
 
 std::string EncodePalettePng(const LabelMap& map) {
   std::string out;
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, IgnoreWarning);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, JumpBack, IgnoreWarning);
   png_infop info = png_create_info_struct(png);
   std::array<png_color, kPaletteSize> palette;
   for (int i = 0; i < kPaletteSize; ++i) {
@@ -131,7 +136,7 @@ std::string EncodePalettePng(const LabelMap& map) {
 absl::StatusOr<LabelMap> DecodePalettePng(absl::string_view bytes) {
   PngInput input{bytes};
   LabelMap map;
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, IgnoreWarning);
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, JumpBack, IgnoreWarning);
   png_set_user_limits(png, 16384, 16384);
   png_infop info = png_create_info_struct(png);
   const bool ok = DecodeRows(png, info, &input, &map);
