@@ -1,5 +1,6 @@
 #include "core/weights/key_mapping.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -28,6 +29,19 @@ constexpr NameRule kHuggingFaceRules[] = {
     {"encoder\\.layer\\.(\\d+)\\.mlp\\.fc([12])\\.(weight|bias)", "blocks.$1.mlp.fc$2.$3"},
 };
 
+// Names of timm and torch-hub, which are the model's own.
+bool IsModelKey(const std::string& key) {
+  static const std::regex kKeys(
+      "cls_token|pos_embed|patch_embed\\.proj\\.(weight|bias)|"
+      "blocks\\.\\d+\\.(norm[12]\\.(weight|bias)|attn\\.(qkv|proj)\\.(weight|bias)|ls[12]\\.gamma|"
+      "mlp\\.fc[12]\\.(weight|bias))");
+  return std::regex_match(key, kKeys);
+}
+
+absl::Status NoModelKey(const std::string& key) {
+  return absl::DataLossError("key '" + key + "' is not one of a DINOv2 backbone");
+}
+
 bool IsIgnored(const std::string& key) {
   return key == "mask_token" || key == "embeddings.mask_token" || absl::StartsWith(key, "norm.") ||
          absl::StartsWith(key, "layernorm.") || absl::StartsWith(key, "head");
@@ -46,12 +60,14 @@ absl::StatusOr<OwnedTensor> Fuse(const std::map<std::string, TensorView>& tensor
     const auto found = tensors.find(key);
     if (found == tensors.end()) return absl::DataLossError("key '" + key + "' is missing");
     const TensorView& view = found->second;
+    if (view.shape.empty()) return absl::DataLossError("key '" + key + "' has no rows");
     if (fused.shape.empty()) {
       fused = Copy(view);
       continue;
     }
-    if (view.dtype != fused.dtype || view.shape.size() != fused.shape.size()) {
-      return absl::DataLossError("key '" + key + "' differs in type or rank from its siblings");
+    if (view.dtype != fused.dtype || !std::equal(view.shape.begin() + 1, view.shape.end(),
+                                                 fused.shape.begin() + 1, fused.shape.end())) {
+      return absl::DataLossError("key '" + key + "' differs in type or shape from its siblings");
     }
     fused.shape[0] += view.shape[0];
     fused.bytes.insert(fused.bytes.end(), view.bytes.begin(), view.bytes.end());
@@ -66,7 +82,11 @@ absl::Status MapHuggingFaceKey(const std::map<std::string, TensorView>& tensors,
       "(encoder\\.layer\\.(\\d+)\\.attention\\.attention\\.)(query|key|value)\\.(weight|bias)");
   std::smatch match;
   if (std::regex_match(key, match, kQuery)) {
-    if (match[3] != "query") return absl::OkStatus();  // fused when its query came by
+    const std::string query = absl::StrCat(match[1].str(), "query.", match[4].str());
+    if (match[3] != "query" && tensors.count(query) == 0) {
+      return absl::DataLossError("key '" + query + "' is missing");
+    }
+    if (match[3] != "query") return absl::OkStatus();  // fused when its query comes by
     SM_ASSIGN_OR_RETURN(OwnedTensor fused, Fuse(tensors, match[1], match[4]));
     result->tensors[absl::StrCat("blocks.", match[2].str(), ".attn.qkv.", match[4].str())] =
         std::move(fused);
@@ -78,7 +98,7 @@ absl::Status MapHuggingFaceKey(const std::map<std::string, TensorView>& tensors,
     result->tensors[std::regex_replace(key, from, rule.to)] = Copy(view);
     return absl::OkStatus();
   }
-  return absl::DataLossError("key '" + key + "' is not one of a DINOv2 backbone");
+  return NoModelKey(key);
 }
 
 float BFloatToFloat(uint16_t value) { return std::bit_cast<float>(uint32_t{value} << 16); }
@@ -140,8 +160,10 @@ absl::StatusOr<BackboneKeys> MapBackboneKeys(const std::map<std::string, TensorV
       result.ignored.push_back(key);
     } else if (hugging_face) {
       SM_RETURN_IF_ERROR(MapHuggingFaceKey(tensors, key, view, &result));
-    } else {
+    } else if (IsModelKey(key)) {
       result.tensors[key] = Copy(view);
+    } else {
+      return NoModelKey(key);
     }
   }
   return result;

@@ -162,6 +162,7 @@ absl::Status ParseArchive(const uint8_t* bytes, size_t size,
   std::vector<Range> ranges;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
+      if (!entry.is_object()) return absl::DataLossError("metadata is not an object");
       for (const auto& [key, value] : entry.items()) {
         if (!value.is_string()) return absl::DataLossError("metadata holds more than strings");
         metadata->emplace(key, value.get<std::string>());
