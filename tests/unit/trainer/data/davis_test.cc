@@ -1,0 +1,157 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "trainer/data/dataset.h"
+
+namespace slotmatch {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr char kSolids[] = "samples/moving_solids";  // tests run in the source folder
+
+config::DatasetConfig Config(const std::string& path, const std::string& split = "train") {
+  config::DatasetConfig config;
+  config.set_kind("davis");
+  config.set_path(path);
+  config.set_split(split);
+  return config;
+}
+
+std::vector<DatasetFrame> Frames(const VideoDataset& dataset, int64_t video, bool with_labels) {
+  std::vector<DatasetFrame> frames;
+  const absl::Status status = dataset.ForEachFrame(video, with_labels, [&](DatasetFrame frame) {
+    frames.push_back(std::move(frame));
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  return frames;
+}
+
+TEST(Davis, ReadsTheSampleWithLabels) {
+  const auto dataset = OpenDataset(Config(kSolids));
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ((*dataset)->num_videos(), 2);
+  EXPECT_EQ((*dataset)->video_name(0), "0212");
+  EXPECT_TRUE((*dataset)->has_labels());
+  for (int64_t video = 0; video < 2; ++video) {
+    const std::vector<DatasetFrame> frames = Frames(**dataset, video, true);
+    ASSERT_EQ(frames.size(), 8u);
+    std::set<int> objects;
+    for (size_t i = 0; i < frames.size(); ++i) {
+      EXPECT_EQ(frames[i].index, static_cast<int64_t>(i));
+      EXPECT_EQ(frames[i].image.rgb.size(),
+                static_cast<size_t>(3 * frames[i].image.width * frames[i].image.height));
+      EXPECT_EQ(frames[i].labels.width, frames[i].image.width);
+      EXPECT_EQ(frames[i].labels.height, frames[i].image.height);
+      objects.insert(frames[i].labels.labels.begin(), frames[i].labels.labels.end());
+    }
+    EXPECT_GE(objects.size(), 2u);
+    EXPECT_EQ(objects.count(255), 0u);  // void became unlabelled
+  }
+}
+
+TEST(Davis, ReadsTheSameBytesEveryTime) {
+  const auto dataset = OpenDataset(Config(kSolids)).value();
+  EXPECT_EQ(Frames(*dataset, 1, false)[3].image.rgb, Frames(*dataset, 1, false)[3].image.rgb);
+  EXPECT_EQ(*dataset->ContentKey(0), *OpenDataset(Config(kSolids)).value()->ContentKey(0));
+  EXPECT_NE(*dataset->ContentKey(0), *dataset->ContentKey(1));
+  EXPECT_TRUE(Frames(*dataset, 0, false)[0].labels.labels.empty());
+}
+
+TEST(Davis, VisitorsStatusEndsTheVideo) {
+  const auto dataset = OpenDataset(Config(kSolids)).value();
+  int seen = 0;
+  const absl::Status status = dataset->ForEachFrame(0, false, [&](DatasetFrame) {
+    return ++seen == 3 ? absl::CancelledError("enough") : absl::OkStatus();
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(seen, 3);
+}
+
+TEST(Davis, MissingSplitIsNotFoundAndNamed) {
+  const absl::Status status = OpenDataset(Config(kSolids, "test-dev")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("split 'test-dev' is not in"));
+}
+
+TEST(Davis, AnotherLayoutIsDataLoss) {
+  const absl::Status status = OpenDataset(Config("samples")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not in DAVIS layout"));
+}
+
+// Copies of the sample that a test may change.
+class DavisCopy : public testing::Test {
+ protected:
+  DavisCopy() {
+    root_ = (fs::path(testing::TempDir()) / "slotmatch" / "davis_copy").string();
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+    fs::copy(kSolids, root_, fs::copy_options::recursive);
+  }
+  void WriteSplit(const std::string& file, const std::string& text) {
+    fs::create_directories(fs::path(root_ + "/ImageSets/" + file).parent_path());
+    std::ofstream(root_ + "/ImageSets/" + file) << text;
+  }
+  std::string root_;
+};
+
+TEST_F(DavisCopy, TakesTheLatestYearAndPairsOfPaths) {
+  fs::remove(root_ + "/ImageSets/train.txt");
+  WriteSplit("2017/train.txt", "0212\n");
+  WriteSplit("2016/train.txt", "0213\n");
+  EXPECT_EQ(OpenDataset(Config(root_)).value()->video_name(0), "0212");
+  fs::remove_all(root_ + "/ImageSets/2017");
+  WriteSplit("2016/train.txt",
+             "/JPEGImages/128p/0213/00000.jpg /Annotations/128p/0213/00000.png\r\n"
+             "/JPEGImages/128p/0213/00001.jpg /Annotations/128p/0213/00001.png\r\n");
+  const auto dataset = OpenDataset(Config(root_)).value();
+  EXPECT_EQ(dataset->num_videos(), 1);
+  EXPECT_EQ(dataset->video_name(0), "0213");
+}
+
+TEST_F(DavisCopy, WithoutSplitFilesEveryClipCounts) {
+  fs::remove_all(root_ + "/ImageSets");
+  EXPECT_EQ(OpenDataset(Config(root_)).value()->num_videos(), 2);
+}
+
+TEST_F(DavisCopy, MissingAnnotationIsNamed) {
+  fs::remove(root_ + "/Annotations/128p/0213/00004.png");
+  const absl::Status status = OpenDataset(Config(root_)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("00004.png is missing"));
+  fs::remove_all(root_ + "/Annotations");
+  EXPECT_FALSE(OpenDataset(Config(root_)).value()->has_labels());
+}
+
+TEST_F(DavisCopy, DamagedFrameIsNamed) {
+  fs::resize_file(root_ + "/JPEGImages/128p/0212/00002.jpg", 200);
+  const auto dataset = OpenDataset(Config(root_)).value();
+  const absl::Status status =
+      dataset->ForEachFrame(0, false, [](DatasetFrame) { return absl::OkStatus(); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("00002.jpg"));
+}
+
+TEST_F(DavisCopy, ContentKeyFollowsTheBytes) {
+  const std::string before = *OpenDataset(Config(root_)).value()->ContentKey(0);
+  std::ofstream(root_ + "/JPEGImages/128p/0212/00002.jpg", std::ios::app) << 'x';
+  EXPECT_NE(*OpenDataset(Config(root_)).value()->ContentKey(0), before);
+}
+
+TEST_F(DavisCopy, EmptySplitAndUnknownClipAreRefused) {
+  WriteSplit("train.txt", "\n");
+  EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()), HasSubstr("names no clip"));
+  WriteSplit("train.txt", "0999\n");
+  EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()),
+              HasSubstr("clip '0999' has no frames"));
+}
+
+}  // namespace
+}  // namespace slotmatch
