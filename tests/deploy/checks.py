@@ -59,11 +59,9 @@ def selectors(expression):
     return found
 
 
-def check_expression(where, expression, samples, recorded):
+def check_expression(where, expression, samples):
     complaints = []
     for name, matchers in selectors(expression):
-        if name in recorded:
-            continue
         if name not in samples:
             complaints.append(f"{where}: the server has no metric {name}")
             continue
@@ -84,16 +82,21 @@ def rules_of(document):
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
-def recorded_names(rule_documents):
-    return {r["record"] for d in rule_documents for r in rules_of(d) if "record" in r}
+def with_recorded(samples, rule_documents):
+    """The samples and what recording rules make of them, with the label values of their sources."""
+    known = dict(samples)
+    for rule in (rule for document in rule_documents for rule in rules_of(document)):
+        if "record" in rule:
+            labels = known.setdefault(rule["record"], {})
+            for name, _ in selectors(rule["expr"]):
+                for label, values in known.get(name, {}).items():
+                    labels.setdefault(label, set()).update(values)
+    return known
 
 
-def check_rules(document, samples, recorded):
-    complaints = []
-    for rule in rules_of(document):
-        name = rule.get("record") or rule["alert"]
-        complaints += check_expression(name, rule["expr"], samples, recorded)
-    return complaints
+def check_rules(document, samples):
+    return [complaint for rule in rules_of(document) for complaint in
+            check_expression(rule.get("record") or rule["alert"], rule["expr"], samples)]
 
 
 def dashboard_expressions(dashboard):
@@ -105,12 +108,12 @@ def dashboard_expressions(dashboard):
     return found
 
 
-def check_dashboard(dashboard, samples, recorded):
+def check_dashboard(dashboard, samples):
     complaints = []
     for title, expression in dashboard_expressions(dashboard):
         if not selectors(expression) and "up{" not in expression:
             complaints.append(f"{title}: no metric found in {expression}")
-        complaints += check_expression(title, expression, samples, recorded)
+        complaints += check_expression(title, expression, samples)
     ids = [panel["id"] for panel in dashboard["panels"]]
     if len(ids) != len(set(ids)):
         complaints.append("two panels have the same id")

@@ -43,8 +43,8 @@ class ChecksTest(unittest.TestCase):
         self.pod = self.deployment["spec"]["template"]["spec"]
         self.container = self.pod["containers"][0]
 
-    def complaints(self, expression, recorded=()):
-        return checks.check_expression("here", expression, self.samples, set(recorded))
+    def complaints(self, expression):
+        return checks.check_expression("here", expression, self.samples)
 
     def test_metric_names(self):
         self.assertEqual(self.types["slotmatch_latency_seconds"], "histogram")
@@ -61,19 +61,23 @@ class ChecksTest(unittest.TestCase):
         self.assertEqual(self.complaints('slotmatch_frames_failed_total{reason=~"$reason"}'), [])
 
     def test_recorded_names(self):
-        self.assertEqual(self.complaints("a:b:c > 1", ["a:b:c"]), [])
-        self.assertTrue(self.complaints("a:b:d > 1", ["a:b:c"]))
+        rate = "sum by (reason) (rate(slotmatch_frames_failed_total[5m]))"
+        rules = {"groups": [{"rules": [{"record": "a:b:c", "expr": rate}]}]}
+        self.samples = checks.with_recorded(self.samples, [rules])
+        self.assertEqual(self.complaints('a:b:c{reason="internal"} > 1'), [])
+        self.assertTrue(self.complaints("a:b:d > 1"))
+        self.assertTrue(self.complaints('a:b:c{reason="internl"} > 1'))
 
     def test_rules_and_dashboard(self):
         rules = {"groups": [{"rules": [{"record": "a:b", "expr": "slotmatch_nothing"}]}]}
-        self.assertTrue(checks.check_rules(rules, self.samples, {"a:b"}))
+        self.assertTrue(checks.check_rules(rules, self.samples))
         panel = {"id": 1, "title": "p", "targets": [{"expr": "slotmatch_nothing"}]}
         board = {"templating": {"list": []}, "panels": [panel]}
-        self.assertTrue(checks.check_dashboard(board, self.samples, set()))
+        self.assertTrue(checks.check_dashboard(board, self.samples))
         panel["targets"][0]["expr"] = "slotmatch_frames_failed_total"
-        self.assertEqual(checks.check_dashboard(board, self.samples, set()), [])
+        self.assertEqual(checks.check_dashboard(board, self.samples), [])
         board["panels"].append(panel)  # the same id twice
-        self.assertTrue(checks.check_dashboard(board, self.samples, set()))
+        self.assertTrue(checks.check_dashboard(board, self.samples))
 
     def test_options(self):
         flags = {"slotmatch_server": checks.flags_of_help("  --config FILE    settings\n")}

@@ -188,7 +188,7 @@ class RunningServerTest(DeployTest):
         with urllib.request.urlopen(url, timeout=10) as response:
             cls.scrape = response.read().decode()
         cls.samples, cls.types = checks.parse_exposition(cls.scrape)
-        cls.recorded = checks.recorded_names(rule_documents())
+        cls.known = checks.with_recorded(cls.samples, rule_documents())
 
     @classmethod
     def stop(cls):
@@ -200,12 +200,11 @@ class RunningServerTest(DeployTest):
 
     def test_rules_use_metrics_that_exist(self):
         for document in rule_documents():
-            self.assert_clean(checks.check_rules(document, self.samples, self.recorded))
+            self.assert_clean(checks.check_rules(document, self.known))
 
     def test_the_dashboard_uses_metrics_that_exist(self):
         for path in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json")):
-            self.assert_clean(checks.check_dashboard(json.loads(read(path)), self.samples,
-                                                     self.recorded))
+            self.assert_clean(checks.check_dashboard(json.loads(read(path)), self.known))
 
     def test_every_metric_is_documented_with_its_type_and_labels(self):
         rows = checks.documented_metrics(read("docs/operations.md"))
