@@ -13,7 +13,7 @@ METRIC_PREFIXES = ("slotmatch_", "grpc_server_", "process_")
 TARGET_LABELS = {"job", "instance"}
 
 
-# --- what the programs say ----------------------------------------------------------------------
+# --- what the programs say ---
 
 
 def flags_of_help(text):
@@ -46,7 +46,7 @@ def parse_exposition(text):
     return samples, types
 
 
-# --- PromQL ---------------------------------------------------------------------------------------
+# --- PromQL ---
 
 
 def selectors(expression):
@@ -120,7 +120,7 @@ def check_dashboard(dashboard, samples):
     return complaints
 
 
-# --- Dockerfile and manifests -----------------------------------------------------------------------
+# --- Dockerfile and manifests ---
 
 
 def instructions(dockerfile):
@@ -245,7 +245,7 @@ def model_paths(serve_text):
     return re.findall(r'models\s*\{[^}]*?path:\s*"([^"]+)"', serve_text)
 
 
-# --- packages -----------------------------------------------------------------------------------------
+# --- packages ---
 
 
 def package_list(text):
@@ -259,7 +259,7 @@ def check_packages(listed, needed, extra):
                          for package in sorted(listed - needed - extra)]
 
 
-# --- documentation ----------------------------------------------------------------------------------
+# --- documentation ---
 
 
 def documented_metrics(markdown):

@@ -48,7 +48,7 @@ class ChecksTest(unittest.TestCase):
 
     def test_metric_names(self):
         self.assertEqual(self.types["slotmatch_latency_seconds"], "histogram")
-        good = 'sum by (reason) (rate(slotmatch_frames_failed_total{reason="internal",job="x"}[5m]))'
+        good = 'sum by (le) (rate(slotmatch_frames_failed_total{reason="internal",job="x"}[5m]))'
         self.assertEqual(self.complaints(good), [])
         self.assertTrue(self.complaints("rate(slotmatch_frames_faild_total[5m])"))
         self.assertTrue(self.complaints("slotmatch_latency_seconds_buckets"))

@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SLOTMATCH_BIN_DIR", ROOT / "build/release/bin")).resolve()
 PROGRAMS = ("slotmatch_server", "slotmatch_client", "slotmatch_trainer")
 BASE = ROOT / "deploy/kubernetes/base"
-START_LIMIT_S = 120
+START_LIMIT_S = 240
 STOP_LIMIT_S = 30
 
 
@@ -226,7 +226,8 @@ class RunningServerTest(DeployTest):
         done = subprocess.run(
             [BIN / "slotmatch_client", "--health", "--server",
              f"127.0.0.1:{self.ready['grpc_port']}", "--health-service", service],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=START_LIMIT_S, check=False)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+            timeout=START_LIMIT_S)
         return done.returncode == 0
 
     @unittest.skipUnless(shutil.which("promtool"), "promtool (package prometheus) is not installed")
