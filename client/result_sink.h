@@ -30,7 +30,8 @@ class ResultSink {
   // A frame and what the server said about it: a result or a frame error.
   virtual absl::Status Add(const cv::Mat& bgr, const v1::SegmentResponse& response) = 0;
 
-  // Closes the video and writes summary.json; `status` is how the stream ended. Returns the summary.
+  // Closes the video and writes summary.json; `status` is how the stream ended. Returns the
+  // summary.
   virtual absl::StatusOr<nlohmann::json> Close(const std::string& source, double seconds,
                                                const absl::Status& status) = 0;
 };

@@ -59,9 +59,9 @@ void EncodePicture(const ClientFrame& picture, const SegmentOptions& options, v1
   } else {
     std::vector<uint8_t> bytes;
     cv::imencode("." + options.codec, picture.bgr, bytes,
-                 options.codec == "jpeg"
-                     ? std::vector<int>{cv::IMWRITE_JPEG_QUALITY, static_cast<int>(options.jpeg_quality)}
-                     : std::vector<int>{});
+                 options.codec == "jpeg" ? std::vector<int>{cv::IMWRITE_JPEG_QUALITY,
+                                                            static_cast<int>(options.jpeg_quality)}
+                                         : std::vector<int>{});
     frame->set_encoded(bytes.data(), bytes.size());
   }
 }
@@ -158,8 +158,9 @@ absl::Status Segment(const std::shared_ptr<grpc::Channel>& channel, const Segmen
   if (status.ok() && options.stop != nullptr && options.stop->load()) {
     status = absl::CancelledError("interrupted; the results up to here are written");
   }
-  SM_ASSIGN_OR_RETURN(const nlohmann::json summary,
-                      sink->Close(options.source, absl::ToDoubleSeconds(absl::Now() - start), status));
+  SM_ASSIGN_OR_RETURN(
+      const nlohmann::json summary,
+      sink->Close(options.source, absl::ToDoubleSeconds(absl::Now() - start), status));
   report->summary = std::make_shared<nlohmann::json>(summary);
   return status;
 }

@@ -179,9 +179,10 @@ class Session : public StreamSession {
     const absl::Time start = absl::Now();
     FrameSegmentation& frame = *entry->outcome.result;
     const bool grid = options_.grid_masks;
-    Segmentation segmentation = SegmentFromSoftMasks(
-        step->masks, info_.num_slots, info_.grid_height, info_.grid_width,
-        grid ? info_.grid_height : frame.source_height, grid ? info_.grid_width : frame.source_width);
+    Segmentation segmentation =
+        SegmentFromSoftMasks(step->masks, info_.num_slots, info_.grid_height, info_.grid_width,
+                             grid ? info_.grid_height : frame.source_height,
+                             grid ? info_.grid_width : frame.source_width);
     frame.mask_width = segmentation.map.width;
     frame.mask_height = segmentation.map.height;
     frame.mask_pixels = int64_t{frame.mask_width} * frame.mask_height;
@@ -190,7 +191,8 @@ class Session : public StreamSession {
     frame.slots = std::move(segmentation.slots);
     for (SlotStats& stats : frame.slots) {
       if (!grid || stats.area_px == 0) continue;
-      ScaleBox(info_.grid_width, info_.grid_height, frame.source_width, frame.source_height, &stats);
+      ScaleBox(info_.grid_width, info_.grid_height, frame.source_width, frame.source_height,
+               &stats);
     }
     frame.vectors = std::move(step->slots);
     const absl::Time end = absl::Now();

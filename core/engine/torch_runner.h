@@ -11,8 +11,8 @@
 // Torch-free header of the LibTorch implementation of Segmenter.
 namespace slotmatch {
 
-// Opens, checks and loads a model directory, under `served.name` when it is given. Backbones named by
-// several models are loaded once when they share `backbones`. FAILED_PRECONDITION for a geometry
+// Opens, checks and loads a model directory, under `served.name` when it is given. Backbones named
+// by several models are loaded once when they share `backbones`. FAILED_PRECONDITION for a geometry
 // that cuts parts of the frame off: its masks would not lie on the frame.
 class BackboneCache;
 std::shared_ptr<BackboneCache> NewBackboneCache();

@@ -49,7 +49,9 @@ void ReadPng(png_structp png, png_bytep data, png_size_t size) {
 }
 
 void IgnoreWarning(png_structp, png_const_charp) {}
-void JumpBack(png_structp png, png_const_charp) { png_longjmp(png, 1); }  // without a line on stderr
+void JumpBack(png_structp png, png_const_charp) {
+  png_longjmp(png, 1);
+}  // without a line on stderr
 
 // libpng reports errors by longjmp: nothing with a destructor may live between here and it.
 bool DecodeRows(png_structp png, png_infop info, PngInput* input, LabelMap* map) {
@@ -108,7 +110,8 @@ absl::StatusOr<LabelMap> DecodeIndexRle(absl::string_view bytes, int width, int 
 
 std::string EncodePalettePng(const LabelMap& map) {
   std::string out;
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, JumpBack, IgnoreWarning);
+  png_structp png =
+      png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, JumpBack, IgnoreWarning);
   png_infop info = png_create_info_struct(png);
   std::array<png_color, kPaletteSize> palette;
   for (int i = 0; i < kPaletteSize; ++i) {

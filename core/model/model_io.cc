@@ -97,8 +97,9 @@ absl::Status LoadParameters(const std::map<std::string, TensorView>& tensors, bo
   for (const auto& [key, view] : tensors) {
     if (strict && targets.count(key) == 0) unexpected.push_back(key);
   }
-  const std::string problems = absl::StrCat(Listed("missing", missing), Listed("wrong shape", misshapen),
-                                            Listed("unexpected", unexpected));
+  const std::string problems =
+      absl::StrCat(Listed("missing", missing), Listed("wrong shape", misshapen),
+                   Listed("unexpected", unexpected));
   if (!problems.empty()) {
     return absl::DataLossError("weights do not fit the model: " +
                                problems.substr(0, problems.size() - 2));

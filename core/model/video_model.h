@@ -41,8 +41,8 @@ struct DecodeResult {
 enum class WithEncoder { kYes, kNo };  // kNo: head only, for training on cached tokens
 
 // SlotContrast / SlotMatch video model. Trainer and server run this one forward. Parameter names
-// are the reference checkpoint's (slotcontrast/models.py); ours on top: "target_norm.{mean,std}" [D],
-// "encoder.module.position" [1, N, S], "grouping_head.*".
+// are the reference checkpoint's (slotcontrast/models.py); ours on top: "target_norm.{mean,std}"
+// [D], "encoder.module.position" [1, N, S], "grouping_head.*".
 // Holds no per-stream state. Thread-compatible: calls under InferenceMode may run in parallel.
 // Every call checks its shapes and throws c10::Error naming expected letters and actual sizes.
 class VideoModelImpl : public torch::nn::Module {

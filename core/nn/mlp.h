@@ -9,9 +9,9 @@
 
 namespace slotmatch {
 
-// Multi-layer perceptron under the reference's keys "layers.<i>" [slotcontrast modules/networks.py]:
-// optional LayerNorm (eps 1e-5), then Linear and ReLU alternating, no activation at the end.
-// Biases start at zero, weights at U(+-1/sqrt(fan_in)).
+// Multi-layer perceptron under the reference's keys "layers.<i>" [slotcontrast
+// modules/networks.py]: optional LayerNorm (eps 1e-5), then Linear and ReLU alternating, no
+// activation at the end. Biases start at zero, weights at U(+-1/sqrt(fan_in)).
 class MlpImpl : public torch::nn::Module {
  public:
   // widths: input, hidden..., output.

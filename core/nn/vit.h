@@ -45,8 +45,8 @@ class VitBlockImpl : public torch::nn::Module {
 TORCH_MODULE(VitBlock);
 
 // DINOv2 vision transformer under timm's keys, without final norm and mask token (timm's
-// models/vision_transformer.py). The position table is resampled to the input's grid by antialiased bicubic
-// interpolation, once per grid. Frozen in this project: call it without gradient.
+// models/vision_transformer.py). The position table is resampled to the input's grid by antialiased
+// bicubic interpolation, once per grid. Frozen in this project: call it without gradient.
 // Thread-safe under InferenceMode or NoGradGuard.
 class VitImpl : public torch::nn::Module {
  public:

@@ -70,8 +70,9 @@ absl::Status Serve(const ServerOptions& options) {
 }  // namespace
 
 absl::Status LaunchServer(int argc, char** argv) {
-  SM_ASSIGN_OR_RETURN(const ServerOptions options,
-                      ParseServerOptions(argc, argv, TorchLibraries() + "gRPC " + grpc::Version() + "\n"));
+  SM_ASSIGN_OR_RETURN(
+      const ServerOptions options,
+      ParseServerOptions(argc, argv, TorchLibraries() + "gRPC " + grpc::Version() + "\n"));
   if (!options.early_text.empty()) {
     std::printf("%s", options.early_text.c_str());
     return absl::OkStatus();

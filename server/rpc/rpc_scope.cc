@@ -17,9 +17,10 @@ RpcScope::~RpcScope() {
   const std::string message(status_.message());
   const double milliseconds = absl::ToDoubleMilliseconds(duration);
   const std::string code = absl::StatusCodeToString(status_.code());
-  if (status_.code() == absl::StatusCode::kInternal || status_.code() == absl::StatusCode::kUnknown) {
-    SM_ERROR("rpc method={} peer={} code={} duration_ms={:.1f} message=\"{}\"", method_, peer_, code,
-             milliseconds, message);
+  if (status_.code() == absl::StatusCode::kInternal ||
+      status_.code() == absl::StatusCode::kUnknown) {
+    SM_ERROR("rpc method={} peer={} code={} duration_ms={:.1f} message=\"{}\"", method_, peer_,
+             code, milliseconds, message);
   } else {
     SM_INFO("rpc method={} peer={} code={} duration_ms={:.1f} message=\"{}\"", method_, peer_, code,
             milliseconds, message);

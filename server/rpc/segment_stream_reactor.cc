@@ -156,7 +156,8 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
       [weak = weak_from_this()](FrameOutcome outcome) {
         if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
       });
-  SM_INFO("session opened session_id={} model={} peer={}", session_id_, info.name, context_->peer());
+  SM_INFO("session opened session_id={} model={} peer={}", session_id_, info.name,
+          context_->peer());
   v1::SegmentResponse response;
   response.mutable_opened()->set_session_id(session_id_);
   *response.mutable_opened()->mutable_model() = ToWire(info);

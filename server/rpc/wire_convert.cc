@@ -65,7 +65,8 @@ void FillSlots(const FrameSegmentation& frame, v1::SlotEncoding encoding, v1::Fr
     v1::Slot* slot = result->add_slots();
     slot->set_index(static_cast<uint32_t>(k));
     slot->set_temporal_id(k);
-    slot->set_area_ratio(static_cast<double>(stats.area_px) / static_cast<double>(frame.mask_pixels));
+    slot->set_area_ratio(static_cast<double>(stats.area_px) /
+                         static_cast<double>(frame.mask_pixels));
     slot->set_confidence(stats.confidence);
     if (stats.area_px > 0) {
       slot->mutable_box()->set_left(stats.left);

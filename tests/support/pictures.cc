@@ -72,7 +72,8 @@ std::string PngHeaderBytes(uint32_t width, uint32_t height) {
   std::string header = "IHDR";
   AppendBigEndian(width, &header);
   AppendBigEndian(height, &header);
-  header.append("\x08\x02\x00\x00\x00", 5);  // 8 bits, RGB, deflate, adaptive filter, not interlaced
+  header.append("\x08\x02\x00\x00\x00",
+                5);  // 8 bits, RGB, deflate, adaptive filter, not interlaced
   std::string png("\x89PNG\r\n\x1a\n", 8);
   AppendChunk(header, &png);
   AppendChunk(std::string("IDAT\x78\x9c\x03\x00\x00\x00\x00\x01", 12), &png);

@@ -14,7 +14,8 @@
 // What the tests of the torch rooms share: the smallest models, and the fill rule of golden values.
 namespace slotmatch {
 
-// Fill rule of the reference's golden vectors, float64: flat index i -> off + amp * sin(1.3 i + tag).
+// Fill rule of the reference's golden vectors, float64: flat index i -> off + amp * sin(1.3 i +
+// tag).
 torch::Tensor GoldenFill(const std::vector<int64_t>& shape, double tag, double amp = 0.5,
                          double off = 0.0);
 // The same into parameter `key` of a module.

@@ -80,7 +80,8 @@ absl::Status SaveCheckpoint(const std::string& folder, const Checkpoint& checkpo
   fs::remove_all(target, error);
   fs::rename(temporary, target, error);
   if (error) {
-    return absl::AbortedError(absl::StrCat("cannot write ", target.string(), ": ", error.message()));
+    return absl::AbortedError(
+        absl::StrCat("cannot write ", target.string(), ": ", error.message()));
   }
   const std::vector<std::string> all = Checkpoints(folder);
   for (size_t i = static_cast<size_t>(std::max(1, keep)); i < all.size(); ++i) {

@@ -56,8 +56,10 @@ absl::Status ExportCommand(int argc, char** argv) {
   options.Text("checkpoint", "DIR", "one checkpoint of it; by default the newest", &checkpoint_dir);
   options.Text("to", "DIR", "model directory to write, REPOSITORY/NAME/VERSION", &to);
   options.Text("recipe", "FILE", "path of the recipe, for the manifest", &recipe);
-  options.Text("data", "TEXT", "training data, for the manifest; by default what the run says", &data);
-  options.Repeated("scores", "DATASET=FILE", "scores of evaluate --json, for the manifest", &scores);
+  options.Text("data", "TEXT", "training data, for the manifest; by default what the run says",
+               &data);
+  options.Repeated("scores", "DATASET=FILE", "scores of evaluate --json, for the manifest",
+                   &scores);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
   if (options.help_asked()) {
     std::printf("%s", options.Help().c_str());

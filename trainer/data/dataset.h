@@ -34,14 +34,16 @@ class VideoDataset {
   // Calls `visit` with every frame of a video. Stops at the first status that is not OK, from the
   // reader (kDataLoss naming the file) or from `visit`, and returns it.
   using Visitor = std::function<absl::Status(DatasetFrame)>;
-  virtual absl::Status ForEachFrame(int64_t video, bool with_labels, const Visitor& visit) const = 0;
+  virtual absl::Status ForEachFrame(int64_t video, bool with_labels,
+                                    const Visitor& visit) const = 0;
 
   // SHA-256 hex over the bytes of the video's frame files; changes when any of them does.
   virtual absl::StatusOr<std::string> ContentKey(int64_t video) const = 0;
 };
 
 // Opens the dataset by the row of dataset_table.cc that `config.kind` names. kNotFound: the path or
-// split is missing; kInvalidArgument: unknown kind (lists the rows); kDataLoss: the layout is wrong.
+// split is missing; kInvalidArgument: unknown kind (lists the rows); kDataLoss: the layout is
+// wrong.
 absl::StatusOr<std::unique_ptr<VideoDataset>> OpenDataset(const config::DatasetConfig& config);
 
 }  // namespace slotmatch

@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<std::string>> ClipNames(const std::string& file) {
   SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
   std::vector<std::string> names;
   std::set<std::string> seen;
-  for (absl::string_view line : absl::StrSplit(text, absl::ByAnyChar("\r\n"), absl::SkipWhitespace())) {
+  for (absl::string_view line :
+       absl::StrSplit(text, absl::ByAnyChar("\r\n"), absl::SkipWhitespace())) {
     const std::string first = std::string(*absl::StrSplit(line, ' ', absl::SkipEmpty()).begin());
     const fs::path path(first);
     const std::string name =

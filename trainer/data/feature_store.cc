@@ -93,7 +93,8 @@ absl::Status ComputeVideo(const VideoDataset& dataset, int64_t video,
   FrameBatches batches(dataset, video, extractor);
   while (std::optional<torch::Tensor> batch = batches.Next()) {
     if (extractor.stop && extractor.stop()) {
-      return absl::CancelledError("stopped while features were computed; finished videos stay cached");
+      return absl::CancelledError(
+          "stopped while features were computed; finished videos stay cached");
     }
     tokens.push_back(extractor.encode(*batch).to(torch::kFloat16).cpu());
     *frames_done += batch->size(0);

@@ -24,7 +24,8 @@ struct FeatureExtractor {
   int64_t num_tokens = 0;  // N
   int64_t token_dim = 0;   // D
   int batch_frames = 16;
-  std::function<bool()> stop;  // asked between batches; true ends Open() with kCancelled. May be empty
+  // Asked between batches; true ends Open() with kCancelled. May be empty.
+  std::function<bool()> stop;
 };
 
 // Backbone tokens of every frame of a dataset, F16, memory-mapped from files under `cache_dir`:

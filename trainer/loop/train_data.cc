@@ -17,7 +17,8 @@ namespace slotmatch {
 namespace {
 
 constexpr char kDefaultCache[] = "build/cache/features";
-// Statistics need a sub-sample only: every 6th frame of at most 80 videos a dataset, each 7th token.
+// Statistics need a sub-sample only: every 6th frame of at most 80 videos a dataset, each 7th
+// token.
 constexpr int64_t kStatisticsVideos = 80, kStatisticsFrameStep = 6, kStatisticsTokenStep = 7;
 
 // Backbone tensors under timm's names, whether the directory is a backbone or a whole model.

@@ -4,11 +4,13 @@
 
 namespace slotmatch {
 
-// Feature reconstruction: mean over every element of (reconstruction - token)^2 (slotcontrast/losses.py).
+// Feature reconstruction: mean over every element of (reconstruction - token)^2
+// (slotcontrast/losses.py).
 torch::Tensor ReconstructionLoss(const LossInputs& in, const config::LossConfig& config);
 
-// Slot-slot contrast of SlotContrast (slotcontrast/losses.py): for each slot of frame t + 1, softmax over all
-// slots of frame t in the batch; the positive is the slot of the same clip and index.
+// Slot-slot contrast of SlotContrast (slotcontrast/losses.py): for each slot of frame t + 1,
+// softmax over all slots of frame t in the batch; the positive is the slot of the same clip and
+// index.
 torch::Tensor SlotContrastLoss(const LossInputs& in, const config::LossConfig& config);
 // The same on slots [B, T, K, S].
 torch::Tensor SlotContrast(const torch::Tensor& slots, double temperature);

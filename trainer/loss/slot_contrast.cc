@@ -15,7 +15,8 @@ torch::Tensor SlotContrast(const torch::Tensor& slots, double temperature) {
   const int64_t batch = slots.size(0), frames = slots.size(1), count = batch * slots.size(2);
   TORCH_CHECK(frames >= 2, "slot contrast needs clips of at least 2 frames, got T=", frames);
   // Logits span +-1/temperature: float32 at least, also under mixed precision.
-  const torch::Tensor wide = slots.scalar_type() == torch::kFloat64 ? slots : slots.to(torch::kFloat32);
+  const torch::Tensor wide =
+      slots.scalar_type() == torch::kFloat64 ? slots : slots.to(torch::kFloat32);
   const torch::Tensor unit = wide / wide.norm(2, -1, true).clamp_min(kMinNorm);
   const torch::Tensor rows = unit.transpose(0, 1).reshape({frames, count, slots.size(3)});
   const torch::Tensor now = rows.slice(0, 0, frames - 1), next = rows.slice(0, 1);

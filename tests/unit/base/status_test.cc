@@ -39,7 +39,8 @@ TEST(StatusMacros, ReturnIfErrorLeavesOnlyOnErrors) {
   int reached = 0;
   EXPECT_THAT(CountUntil(absl::OkStatus(), &reached), IsOk());
   EXPECT_EQ(reached, 2);
-  EXPECT_THAT(CountUntil(absl::AbortedError("io"), &reached), FailsWith(StatusCode::kAborted, "io"));
+  EXPECT_THAT(CountUntil(absl::AbortedError("io"), &reached),
+              FailsWith(StatusCode::kAborted, "io"));
   EXPECT_EQ(reached, 1);
 }
 

@@ -43,7 +43,8 @@ TEST(ParseConfigText, WrongTypesAndEnumNamesAreErrors) {
   config::ServeConfig config;
   EXPECT_THAT(ParseConfigText("limits { max_sessions: 'many' }", "x", &config),
               FailsWith(kWrong, "x:1"));
-  EXPECT_THAT(ParseConfigText("compute { precision: F16 }", "x", &config), FailsWith(kWrong, "F16"));
+  EXPECT_THAT(ParseConfigText("compute { precision: F16 }", "x", &config),
+              FailsWith(kWrong, "F16"));
   EXPECT_THAT(ParseConfigText("limits { max_sessions: 99999999999 }", "x", &config),
               FailsWith(kWrong, "x:1"));
   EXPECT_THAT(ParseConfigText("limits {", "x", &config), FailsWith(kWrong, "x:"));
@@ -88,8 +89,9 @@ TEST(ApplyOverride, EmptyValueEmptiesAString) {
 
 TEST(ApplyOverride, IndexesRepeatedMessages) {
   config::TrainConfig config;
-  ASSERT_THAT(ApplyOverrides({"losses[0].name=a", "losses[1].name=b", "losses[0].weight=3"}, &config),
-              IsOk());
+  ASSERT_THAT(
+      ApplyOverrides({"losses[0].name=a", "losses[1].name=b", "losses[0].weight=3"}, &config),
+      IsOk());
   ASSERT_EQ(config.losses_size(), 2);
   EXPECT_EQ(config.losses(0).name(), "a");
   EXPECT_EQ(config.losses(0).weight(), 3);
@@ -127,8 +129,8 @@ TEST(ApplyOverride, MalformedAssignmentsAreErrors) {
   config::TrainConfig config;
   for (const char* text :
        {"", "=", "=5", "name", "losses[2].name=x", "losses[-1].name=x", "losses[a].name=x",
-        "losses[0.name=x", "losses.name=x", "name.length=5", "model.num_slots=x", "model[0].num_slots=3",
-        "model.num_slots[0]=3", "loop.max_steps="}) {
+        "losses[0.name=x", "losses.name=x", "name.length=5", "model.num_slots=x",
+        "model[0].num_slots=3", "model.num_slots[0]=3", "loop.max_steps="}) {
     EXPECT_EQ(ApplyOverride(text, &config).code(), kWrong) << text;
   }
 }

@@ -30,7 +30,8 @@ struct Answer {
 class BatchSchedulerTest : public testing::Test {
  protected:
   // Long enough for every frame a test submits to find its batch.
-  static BatchOptions Options(int max_batch_size = 4, absl::Duration delay = absl::Milliseconds(50)) {
+  static BatchOptions Options(int max_batch_size = 4,
+                              absl::Duration delay = absl::Milliseconds(50)) {
     BatchOptions options;
     options.max_batch_size = max_batch_size;
     options.max_delay = delay;
@@ -265,7 +266,8 @@ TEST_F(BatchSchedulerTest, StopFinishesWhatIsQueuedAndRefusesMore) {
   stop.join();
   stop_too.join();
   for (const Answer& answer : answers) EXPECT_THAT(answer.output, IsOk());
-  EXPECT_THAT(scheduler_->Submit(Job(0, {}, &warm)), FailsWith(StatusCode::kUnavailable, "stopped"));
+  EXPECT_THAT(scheduler_->Submit(Job(0, {}, &warm)),
+              FailsWith(StatusCode::kUnavailable, "stopped"));
 }
 
 TEST_F(BatchSchedulerTest, ManyThreadsMaySubmit) {

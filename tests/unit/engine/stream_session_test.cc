@@ -168,7 +168,8 @@ TEST_F(StreamSessionTest, StreamsShareBatchesAndNothingElse) {
     for (int f = 0; f < 3; ++f) sessions[s]->Submit(PngFrame(f, picture(s, f)));
   }
   ASSERT_TRUE(fake_.WaitUntilInside());
-  while (scheduler_->queued_frames() + fake_.num_frames() < 4) absl::SleepFor(absl::Milliseconds(1));
+  while (scheduler_->queued_frames() + fake_.num_frames() < 4)
+    absl::SleepFor(absl::Milliseconds(1));
   fake_.Release();
   for (int s = 0; s < 4; ++s) {
     const auto got = outcomes[s]->Wait(3);

@@ -36,7 +36,8 @@ TEST(DecodeImage, PngIsExact) {
 }
 
 TEST(DecodeImage, JpegIsCloseAndItsChannelsAreRgb) {
-  const Image decoded = DecodeImage(JpegBytes(MakePlainPicture(16, 9, 200, 100, 20)), kLimits).value();
+  const Image decoded =
+      DecodeImage(JpegBytes(MakePlainPicture(16, 9, 200, 100, 20)), kLimits).value();
   ASSERT_EQ(decoded.rgb.size(), 16u * 9 * 3);
   EXPECT_EQ(decoded.width, 16);
   for (size_t i = 0; i < decoded.rgb.size(); i += 3) {
@@ -53,8 +54,8 @@ TEST(DecodeImage, NoBytesAreInvalid) {
 TEST(DecodeImage, OtherBytesAreInvalid) {
   for (const std::string& bytes :
        {std::string("hello, this is no image"), std::string("GIF89a\1\0\1\0\0\0\0;", 14),
-        std::string("BM\0\0\0\0\0\0", 8), std::string("RIFF\0\0\0\0WEBPVP8 ", 16), std::string(1000, '\0'),
-        std::string("\xFF"), std::string("\x89PNG")}) {
+        std::string("BM\0\0\0\0\0\0", 8), std::string("RIFF\0\0\0\0WEBPVP8 ", 16),
+        std::string(1000, '\0'), std::string("\xFF"), std::string("\x89PNG")}) {
     EXPECT_THAT(DecodeImage(bytes, kLimits), FailsWith(kInvalid, "neither a JPEG nor a PNG"));
   }
 }
@@ -84,7 +85,8 @@ TEST(DecodeImage, LimitsAreInclusive) {
 }
 
 TEST(DecodeImage, HeaderWithoutPixelsIsDataLoss) {
-  EXPECT_THAT(DecodeImage(PngHeaderBytes(64, 64), kLimits), FailsWith(StatusCode::kDataLoss, "PNG"));
+  EXPECT_THAT(DecodeImage(PngHeaderBytes(64, 64), kLimits),
+              FailsWith(StatusCode::kDataLoss, "PNG"));
 }
 
 TEST(DecodeImage, CutFilesAreErrorsAtEveryLength) {

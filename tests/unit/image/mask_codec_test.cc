@@ -65,8 +65,9 @@ TEST(IndexRle, DamagedVarintsAreDataLoss) {
   // 2^64 - 1 pixels, and a run whose sum with the first wraps around to 4.
   const std::string most = std::string(9, '\xFF') + "\x01";
   EXPECT_THAT(DecodeIndexRle("\x01" + most, 2, 2), FailsWith(kLoss, "2x2"));
-  EXPECT_THAT(DecodeIndexRle(std::string("\x01\x01\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 13), 2, 2),
-              FailsWith(kLoss, "2x2"));
+  EXPECT_THAT(
+      DecodeIndexRle(std::string("\x01\x01\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 13), 2, 2),
+      FailsWith(kLoss, "2x2"));
 }
 
 TEST(IndexRle, ImpossibleSizesAreDataLossWithoutMemory) {

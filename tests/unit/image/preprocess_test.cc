@@ -15,7 +15,8 @@ using config::Preprocessing;
 constexpr double kMean[] = {0.485, 0.456, 0.406};
 constexpr double kStd[] = {0.229, 0.224, 0.225};
 
-std::vector<float> Preprocessed(const Image& image, const Preprocessing& settings, int height, int width) {
+std::vector<float> Preprocessed(const Image& image, const Preprocessing& settings, int height,
+                                int width) {
   std::vector<float> out(size_t{3} * height * width);
   Preprocess(image, settings, height, width, absl::MakeSpan(out));
   return out;
@@ -99,7 +100,8 @@ TEST(Preprocess, NormalisesWithTheSettingsMeanAndStd) {
   for (const double std : {0.5, 0.25, 2.0}) settings.add_std(std);
   for (const auto interpolation : {Preprocessing::BICUBIC, Preprocessing::AREA}) {
     settings.set_interpolation(interpolation);
-    const std::vector<float> out = Preprocessed(MakePlainPicture(5, 3, 255, 51, 102), settings, 4, 4);
+    const std::vector<float> out =
+        Preprocessed(MakePlainPicture(5, 3, 255, 51, 102), settings, 4, 4);
     const double expected[] = {(1.0 - 0.1) / 0.5, (0.2 - 0.2) / 0.25, (0.4 - 0.3) / 2.0};
     for (int c = 0; c < 3; ++c) {
       for (int i = 0; i < 16; ++i) ASSERT_NEAR(out[c * 16 + i], expected[c], 1e-5);
@@ -123,8 +125,10 @@ TEST(Preprocess, CenterSquareIsAStretchOfTheCentre) {
     stretch.set_interpolation(interpolation);
     square.set_interpolation(interpolation);
     const Image wide = MakePicture(16, 10), tall = MakePicture(10, 16);
-    EXPECT_EQ(Preprocessed(wide, square, 6, 6), Preprocessed(Cropped(wide, 3, 0, 10, 10), stretch, 6, 6));
-    EXPECT_EQ(Preprocessed(tall, square, 6, 6), Preprocessed(Cropped(tall, 0, 3, 10, 10), stretch, 6, 6));
+    EXPECT_EQ(Preprocessed(wide, square, 6, 6),
+              Preprocessed(Cropped(wide, 3, 0, 10, 10), stretch, 6, 6));
+    EXPECT_EQ(Preprocessed(tall, square, 6, 6),
+              Preprocessed(Cropped(tall, 0, 3, 10, 10), stretch, 6, 6));
   }
 }
 
@@ -149,7 +153,8 @@ TEST(ResizeLabels, TakesThePixelUnderTheCentre) {
   std::vector<uint8_t> labels(width * height);
   for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<uint8_t>(i);
   for (const auto& [out_width, out_height] : {std::pair{7, 5}, {14, 10}, {3, 2}, {1, 1}, {20, 4}}) {
-    const auto out = ResizeLabels(labels, width, height, Preprocessing::STRETCH, out_width, out_height);
+    const auto out =
+        ResizeLabels(labels, width, height, Preprocessing::STRETCH, out_width, out_height);
     ASSERT_EQ(out.size(), static_cast<size_t>(out_width) * out_height);
     for (int y = 0; y < out_height; ++y) {
       for (int x = 0; x < out_width; ++x) {

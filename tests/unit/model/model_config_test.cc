@@ -33,17 +33,17 @@ TEST(ValidateModelConfig, ListsEveryProblemNotOnlyTheFirst) {
   config.mutable_decoder()->set_num_hidden_layers(0);
   config.mutable_slot_attention()->set_iterations(0);
   EXPECT_EQ(ValidateModelConfig(config).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(Problem(config),
-              AllOf(HasSubstr("num_slots 255 is not in 1..254"),
-                    HasSubstr("slot_dim 0 is not in 1..4096"),
-                    HasSubstr("encoder.variant 'resnet50' is unknown"),
-                    HasSubstr("slot_init.kind 'zeros' is unknown; there are: fixed_learned, random"),
-                    HasSubstr("predictor.kind 'lstm' is unknown; there are: transformer"),
-                    HasSubstr("decoder.kind 'cnn' is unknown; there are: mlp"),
-                    HasSubstr("predictor.num_blocks is below 1"),
-                    HasSubstr("decoder.hidden_dim is below 1"),
-                    HasSubstr("decoder.num_hidden_layers is below 1"),
-                    HasSubstr("slot_attention iterations are below 1")));
+  EXPECT_THAT(
+      Problem(config),
+      AllOf(HasSubstr("num_slots 255 is not in 1..254"), HasSubstr("slot_dim 0 is not in 1..4096"),
+            HasSubstr("encoder.variant 'resnet50' is unknown"),
+            HasSubstr("slot_init.kind 'zeros' is unknown; there are: fixed_learned, random"),
+            HasSubstr("predictor.kind 'lstm' is unknown; there are: transformer"),
+            HasSubstr("decoder.kind 'cnn' is unknown; there are: mlp"),
+            HasSubstr("predictor.num_blocks is below 1"),
+            HasSubstr("decoder.hidden_dim is below 1"),
+            HasSubstr("decoder.num_hidden_layers is below 1"),
+            HasSubstr("slot_attention iterations are below 1")));
 }
 
 TEST(ValidateModelConfig, HeadsMustDivideTheSlotWidth) {

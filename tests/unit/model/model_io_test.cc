@@ -137,8 +137,9 @@ TEST_F(ModelDirectory, HeadLoadsWithoutTheEncoderAndGivesTheSameSlots) {
   ASSERT_TRUE(head.ok()) << head.status();
   EXPECT_TRUE((*head)->backbone().is_empty());
   const torch::Tensor tokens = model->NormalizeTokens(model->Encode(torch::randn({1, 3, 56, 56})));
-  EXPECT_TRUE(torch::equal(model->Step(model->Transform(tokens), model->InitialState(1)).slots,
-                           (*head)->Step((*head)->Transform(tokens), (*head)->InitialState(1)).slots));
+  EXPECT_TRUE(
+      torch::equal(model->Step(model->Transform(tokens), model->InitialState(1)).slots,
+                   (*head)->Step((*head)->Transform(tokens), (*head)->InitialState(1)).slots));
 }
 
 TEST_F(ModelDirectory, ShallowerEncoderLeavesTheLastBlocksOver) {
@@ -156,8 +157,9 @@ TEST_F(ModelDirectory, AnotherArchitectureIsDataLossNamingTheDirectory) {
   files.manifest.mutable_model()->set_num_slots(4);
   const absl::Status status = LoadVideoModel(files).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr(directory), HasSubstr("initializer.slots [1, 3, 8] instead of [1, 4, 8]")));
+  EXPECT_THAT(
+      std::string(status.message()),
+      AllOf(HasSubstr(directory), HasSubstr("initializer.slots [1, 3, 8] instead of [1, 4, 8]")));
   files.manifest.mutable_model()->set_num_slots(0);
   EXPECT_EQ(LoadVideoModel(files).status().code(), absl::StatusCode::kFailedPrecondition);
 }

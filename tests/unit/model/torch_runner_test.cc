@@ -35,7 +35,8 @@ class TorchSegmenter : public testing::Test {
       std::filesystem::copy(kBackbone, repository_ + "/dinov2_vits14/1",
                             std::filesystem::copy_options::recursive);
     }
-    ASSERT_TRUE(LoadConfigFile(repository_ + "/dinov2_vits14/1/manifest.textproto", &backbone_).ok());
+    ASSERT_TRUE(
+        LoadConfigFile(repository_ + "/dinov2_vits14/1/manifest.textproto", &backbone_).ok());
     model_config_.set_num_slots(3);
     model_config_.set_slot_dim(8);
     model_config_.mutable_predictor()->set_num_heads(2);
@@ -65,7 +66,8 @@ class TorchSegmenter : public testing::Test {
     served_.set_path(repository_ + "/head/7");
     const VideoModel head = MakeTinyModel(model_config_, seed, WithEncoder::kNo);
     ASSERT_TRUE(
-        SaveModelDirectory(served_.path(), manifest, NamedTensors(*head, {}), torch::kFloat32).ok());
+        SaveModelDirectory(served_.path(), manifest, NamedTensors(*head, {}), torch::kFloat32)
+            .ok());
   }
 
   absl::StatusOr<std::unique_ptr<Segmenter>> Load() {
@@ -209,7 +211,8 @@ TEST_F(TorchSegmenter, BackboneAloneIsRefused) {
   served_.set_path(repository_ + "/dinov2_vits14/1");
   const absl::Status status = Load().status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("is a backbone; serve a model that uses it"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("is a backbone; serve a model that uses it"));
 }
 
 TEST_F(TorchSegmenter, GeometryThatCutsTheFrameIsRefused) {

@@ -149,7 +149,8 @@ TEST(VideoModel, EveryOptionRunsFromFramesToMasks) {
       config.mutable_slot_attention()->set_use_mlp(norm == config::NONE);
       config.mutable_encoder()->set_input_width_px(28);  // a grid of 4 x 2
       VideoModel model = MakeTinyModel(config, 23);
-      const torch::Tensor tokens = model->NormalizeTokens(model->Encode(torch::randn({2, 3, 56, 28})));
+      const torch::Tensor tokens =
+          model->NormalizeTokens(model->Encode(torch::randn({2, 3, 56, 28})));
       ASSERT_EQ(tokens.sizes().vec(), (std::vector<int64_t>{2, 8, 16}));
       const StepResult step = model->Step(model->Transform(tokens), model->InitialState(2));
       const DecodeResult decoded = model->Decode(step.slots);
@@ -240,7 +241,8 @@ TEST_F(VideoModelTest, RandomInitResamplesInEvaluationUnlessNoiseIsGiven) {
   model->eval();
   EXPECT_GT(MaxDifference(model->InitialState(1).slots, model->InitialState(1).slots), 0.01);
   const torch::Tensor noise = torch::randn({1, 3, 8});
-  EXPECT_TRUE(torch::equal(model->InitialState(1, noise).slots, model->InitialState(1, noise).slots));
+  EXPECT_TRUE(
+      torch::equal(model->InitialState(1, noise).slots, model->InitialState(1, noise).slots));
 }
 
 TEST_F(VideoModelTest, NormsUseTheReferencesEps) {

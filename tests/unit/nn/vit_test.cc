@@ -177,7 +177,8 @@ TEST(VitBlock, EqualsItsDefinition) {
   torch::manual_seed(5);
   VitBlock block(kTiny);
   block->to(torch::kFloat64);
-  for (auto& item : block->named_parameters()) item.value().add_(torch::randn_like(item.value()) * 0.3);
+  for (auto& item : block->named_parameters())
+    item.value().add_(torch::randn_like(item.value()) * 0.3);
   // Tiny activations make eps 1e-6 and 1e-5 differ visibly.
   const torch::Tensor x = torch::randn({5, 8}, torch::kFloat64) * 1e-3;
   const torch::Tensor got = block->forward(x.unsqueeze(0))[0];

@@ -90,8 +90,9 @@ TEST_F(ManifestTest, MissingPartIsNotFoundAndNamed) {
 TEST_F(ManifestTest, PartsMayNotLeaveTheRepository) {
   const std::string sha = WritePart("outside.safetensors", "a", 1);
   for (const std::string& file :
-       {std::string("../../../outside.safetensors"), std::string("../../x/../../outside.safetensors"),
-        dir_.File("outside.safetensors"), std::string("/etc/passwd"), std::string("../../..")}) {
+       {std::string("../../../outside.safetensors"),
+        std::string("../../x/../../outside.safetensors"), dir_.File("outside.safetensors"),
+        std::string("/etc/passwd"), std::string("../../..")}) {
     EXPECT_THAT(Open("name: 'm'\n" + Part(file, sha)), FailsWith(kWrong, "outside")) << file;
   }
 }
@@ -119,7 +120,8 @@ TEST_F(ManifestTest, WrongManifestsSayWhatIsWrong) {
   EXPECT_THAT(Open(part), FailsWith(kWrong, "name"));
   EXPECT_THAT(Open("name: 'm'"), FailsWith(kWrong, "parts"));
   EXPECT_THAT(Open("name: 'm' colour: 3\n" + part), FailsWith(kWrong, "colour"));
-  EXPECT_THAT(Open("name: 'm' schema_version: 2\n" + part), FailsWith(kWrong, "manifest.textproto"));
+  EXPECT_THAT(Open("name: 'm' schema_version: 2\n" + part),
+              FailsWith(kWrong, "manifest.textproto"));
 }
 
 TEST_F(ManifestTest, FolderWithoutAManifestIsNotFound) {

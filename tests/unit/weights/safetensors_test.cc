@@ -99,7 +99,8 @@ TEST_F(SafetensorsTest, DataBeginsAtAMultipleOfEight) {
   const auto* raw = reinterpret_cast<const uint8_t*>(&value);
   for (const std::string& key : {"a", "ab", "abc", "abcd"}) {
     const std::string path = dir_.File("aligned");
-    ASSERT_THAT(WriteSafetensors(path, {{key, {DType::kF32, {1}, absl::MakeSpan(raw, 4)}}}), IsOk());
+    ASSERT_THAT(WriteSafetensors(path, {{key, {DType::kF32, {1}, absl::MakeSpan(raw, 4)}}}),
+                IsOk());
     EXPECT_EQ((ReadFile(path).value().size() - 4) % 8, 0u);
   }
 }
@@ -121,7 +122,8 @@ TEST_F(SafetensorsTest, ShortFilesAndFoldersAreDataLoss) {
 }
 
 TEST_F(SafetensorsTest, HeaderLengthMustFitTheFile) {
-  for (const uint64_t size : {uint64_t{3}, uint64_t{100'000'001}, uint64_t{1} << 62, ~uint64_t{0}}) {
+  for (const uint64_t size :
+       {uint64_t{3}, uint64_t{100'000'001}, uint64_t{1} << 62, ~uint64_t{0}}) {
     const std::string bytes = std::string(reinterpret_cast<const char*>(&size), 8) + "{}";
     EXPECT_THAT(OpenBytes(bytes), FailsWith(kLoss, "header length")) << size;
   }
@@ -170,8 +172,9 @@ TEST_F(SafetensorsTest, TypesMustBeKnown) {
 TEST_F(SafetensorsTest, ShapesMustBeListsOfSizes) {
   for (const char* shape : {"[-1]", "[1.0]", "[\"1\"]", "1", "null", "{}", "[[1]]", "[1e3]",
                             "[281474976710657]", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]"}) {
-    ExpectRefused(std::string(R"({"a":{"dtype":"U8","shape":)") + shape + R"(,"data_offsets":[0,1]}})",
-                  "x", "shape");
+    ExpectRefused(
+        std::string(R"({"a":{"dtype":"U8","shape":)") + shape + R"(,"data_offsets":[0,1]}})", "x",
+        "shape");
   }
   ExpectRefused(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", "x", "shape");
 }
@@ -187,12 +190,14 @@ TEST_F(SafetensorsTest, SizesThatOverflowAreRefused) {
 
 TEST_F(SafetensorsTest, OffsetsMustBeTwoPositionsInTheData) {
   for (const char* offsets : {"[0,9]", "[4,0]", "[0,18446744073709551615]", "[8,12]", "[0,3]"}) {
-    ExpectRefused(std::string(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":)") + offsets + "}}",
-                  "xxxxxxxx", "do not fit");
+    ExpectRefused(
+        std::string(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":)") + offsets + "}}",
+        "xxxxxxxx", "do not fit");
   }
   for (const char* offsets : {"[0]", "[0,4,8]", "[-4,0]", "[0.0,4.0]", "\"0,4\"", "{}"}) {
-    ExpectRefused(std::string(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":)") + offsets + "}}",
-                  "xxxxxxxx", "data_offsets");
+    ExpectRefused(
+        std::string(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":)") + offsets + "}}",
+        "xxxxxxxx", "data_offsets");
   }
   ExpectRefused(R"({"a":{"dtype":"F32","shape":[1]}})", "xxxx", "data_offsets");
 }

@@ -44,8 +44,9 @@ TEST(DatasetTable, EveryRowReadsASample) {
                                        {"images", frames + "/0212", 8, 1},
                                        {"video", "samples/cups.mp4", 1, 72}};
   for (const DatasetRow& row : DatasetTable()) {
-    const auto sample = std::find_if(samples.begin(), samples.end(),
-                                     [&](const Sample& s) { return s.kind == std::string(row.name); });
+    const auto sample = std::find_if(samples.begin(), samples.end(), [&](const Sample& s) {
+      return s.kind == std::string(row.name);
+    });
     ASSERT_NE(sample, samples.end()) << row.name << " has no sample";
     const auto dataset = OpenDataset(Config(row.name, sample->path));
     ASSERT_TRUE(dataset.ok()) << dataset.status();

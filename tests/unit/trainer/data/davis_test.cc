@@ -147,7 +147,8 @@ TEST_F(DavisCopy, ContentKeyFollowsTheBytes) {
 
 TEST_F(DavisCopy, EmptySplitAndUnknownClipAreRefused) {
   WriteSplit("train.txt", "\n");
-  EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()), HasSubstr("names no clip"));
+  EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()),
+              HasSubstr("names no clip"));
   WriteSplit("train.txt", "0999\n");
   EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()),
               HasSubstr("clip '0999' has no frames"));
