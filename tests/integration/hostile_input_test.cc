@@ -63,9 +63,10 @@ class HostileInput : public ServedTest {
     ServedTest::TearDown();
   }
 
-  static double ActiveSessions() {
-    return MetricValue(HttpGet(server_->metrics_port(), "/metrics"), "slotmatch_sessions_active");
+  static double Metric(const std::string& name, const std::string& label = "") {
+    return MetricValue(HttpGet(server_->metrics_port(), "/metrics"), name, label);
   }
+  static double ActiveSessions() { return Metric("slotmatch_sessions_active"); }
 
   // The answer at `at` is the result that picture `picture` had in the untroubled stream.
   static void ExpectAsBefore(const StreamEnd& end, size_t at, size_t picture) {
@@ -214,6 +215,7 @@ TEST_F(HostileInput, HalfClosedImmediatelyEndsWell) {
 }
 
 TEST_F(HostileInput, CancelInMidStreamLeavesNothingBehind) {
+  const double cancelled_before = Metric("slotmatch_sessions_closed_total", "client_cancelled");
   grpc::ClientContext context;
   const auto stream = stub_->Segment(&context);
   std::thread sender([&] {
@@ -230,8 +232,7 @@ TEST_F(HostileInput, CancelInMidStreamLeavesNothingBehind) {
   sender.join();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(Eventually([] { return ActiveSessions() == 0; }, kShortPatience));
-  const std::string metrics = HttpGet(server_->metrics_port(), "/metrics");
-  EXPECT_EQ(MetricValue(metrics, "slotmatch_sessions_closed_total", "client_cancelled"), 1);
+  EXPECT_EQ(Metric("slotmatch_sessions_closed_total", "client_cancelled"), cancelled_before + 1);
 }
 
 TEST_F(HostileInput, SessionsBeyondTheLimitAreRefusedUntilOneEnds) {

@@ -150,8 +150,9 @@ TEST_F(Streams, WithoutMasksTheSlotsAreTheSame) {
 
 TEST_F(Streams, SlotVectorsComeAsAskedFor) {
   const auto run = [](v1::SlotEncoding encoding) {
-    return Run(ConfigRequest("slotmatch", v1::MASK_ENCODING_NONE, v1::MASK_SIZE_SOURCE, encoding), 1,
-               AsPng)[0];
+    const auto config = ConfigRequest("slotmatch", v1::MASK_ENCODING_NONE, v1::MASK_SIZE_SOURCE,
+                                      encoding);
+    return Run(config, 1, AsPng)[0];
   };
   const std::vector<float> f32 = VectorsOf(run(v1::SLOT_ENCODING_F32), v1::SLOT_ENCODING_F32);
   const std::vector<float> f16 = VectorsOf(run(v1::SLOT_ENCODING_F16), v1::SLOT_ENCODING_F16);

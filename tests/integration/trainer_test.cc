@@ -1,5 +1,5 @@
-// The trainer program on real clips: a teacher, a student of it, interruptions at any place, scores,
-// and the way of a model into the service.
+// The trainer program on real clips: a teacher, a student of it, interruptions at any place,
+// scores, and the way of a model into the service.
 #include <signal.h>
 
 #include <filesystem>
@@ -95,6 +95,18 @@ class Trainer : public ::testing::Test {
     EXPECT_NE(ModelWeights(whole_), "");
     EXPECT_TRUE(CheckpointWeights(out, kSteps) == CheckpointWeights(whole_, kSteps));
     EXPECT_TRUE(ModelWeights(out) == ModelWeights(whole_));
+    ExpectEveryStepOnce(out);
+  }
+
+  // The loss curve has no gap and no step twice, whatever was logged before the end of a run.
+  static void ExpectEveryStepOnce(const std::string& out) {
+    const std::vector<std::string> lines = Lines(FileBytes(out + "/losses.jsonl"));
+    EXPECT_EQ(lines.size(), static_cast<size_t>(kSteps));
+    for (size_t i = 0; i < lines.size(); ++i) {
+      const auto line = nlohmann::json::parse(lines[i], nullptr, false);
+      ASSERT_TRUE(line.is_object()) << lines[i];
+      EXPECT_EQ(line.at("step").get<size_t>(), i + 1);
+    }
   }
 
   inline static std::string folder_, whole_;
@@ -103,11 +115,9 @@ class Trainer : public ::testing::Test {
 
 TEST_F(Trainer, WritesLossesCheckpointsAndAModel) {
   const std::vector<std::string> lines = Lines(FileBytes(whole_ + "/losses.jsonl"));
-  ASSERT_EQ(lines.size(), static_cast<size_t>(kSteps));
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const auto line = nlohmann::json::parse(lines[i], nullptr, false);
-    ASSERT_TRUE(line.is_object()) << lines[i];
-    EXPECT_EQ(line.at("step").get<size_t>(), i + 1);
+  ExpectEveryStepOnce(whole_);
+  for (const std::string& text : lines) {
+    const auto line = nlohmann::json::parse(text);
     EXPECT_GT(line.at("reconstruction").get<double>(), 0);
     EXPECT_GT(line.at("slot_contrast").get<double>(), 0);
   }
