@@ -42,8 +42,37 @@ need_data() {
   build_preset release slotmatch_trainer
 }
 
-train() {  # train RECIPE: resumes a run that was cut
-  "$trainer" train --config "configs/train/$1.textproto" --data-root "$data" --out "runs/$1" --resume
+stage() {  # stage RUN RECIPE [PATH=VALUE ...]: one stage of a training; resumes one that was cut
+  local run=$1 recipe=$2 settings=()
+  shift 2
+  (($# == 0)) || settings=("${@/#/--set=}")
+  "$trainer" train --config "configs/train/$recipe.textproto" --data-root "$data" --out "runs/$run" \
+    --resume "${settings[@]}"
+}
+
+# Masks, then slots that stay over 12 frames, then places in the grouping target, on 8, 4 and 12
+# frames: each stage starts from the one before. models/slotcontrast/1/README.md has the reasons.
+train_teacher() {
+  local from=runs/slotcontrast places='losses[0].position_weight=0.6'
+  stage slotcontrast slotcontrast
+  stage slotcontrast_2 slotcontrast_long
+  stage slotcontrast_3 slotcontrast_long "init_from=${from}_2/models/slotcontrast_long/1" "$places" \
+    losses[3].weight=0.3 data.clip_frames=8 optim.learning_rate=1e-3 optim.decay_steps=350 \
+    loop.max_steps=400
+  stage slotcontrast_4 slotcontrast_long "init_from=${from}_3/models/slotcontrast_long/1" "$places" \
+    losses[3].weight=0.1 data.clip_frames=4 data.batch_clips=8 optim.learning_rate=1.2e-3 \
+    optim.decay_steps=1200 data.datasets[0].weight=1.6 loop.max_steps=900
+  stage slotcontrast_5 slotcontrast_long "init_from=${from}_4/models/slotcontrast_long/1" "$places" \
+    losses[3].weight=0.3 optim.learning_rate=7e-4 optim.warmup_steps=30 optim.decay_steps=200 \
+    data.datasets[0].weight=1.3 loop.max_steps=450
+  "$trainer" export --run runs/slotcontrast_5 --to models/slotcontrast/1 \
+    --recipe "scripts/models.sh train"
+}
+
+train_student() {
+  stage slotmatch slotmatch
+  "$trainer" export --run runs/slotmatch --to models/slotmatch/1 \
+    --recipe configs/train/slotmatch.textproto
 }
 
 case $task in
@@ -54,13 +83,8 @@ case $task in
     ;;
   train)
     need_data
-    train slotcontrast
-    train slotcontrast_long
-    "$trainer" export --run runs/slotcontrast_long --to models/slotcontrast/1 \
-      --recipe configs/train/slotcontrast_long.textproto
-    train slotmatch
-    "$trainer" export --run runs/slotmatch --to models/slotmatch/1 \
-      --recipe configs/train/slotmatch.textproto
+    train_teacher
+    train_student
     for model in slotcontrast slotmatch; do evaluate "$model"; done
     ;;
   *) fail 64 "models knows verify, evaluate DATA and train DATA" ;;
