@@ -23,6 +23,7 @@
 #include "core/model/model_config.h"
 #include "core/model/model_io.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/loop/loss_log.h"
 #include "trainer/loop/model_writer.h"
 #include "trainer/loop/train_data.h"
 #include "trainer/step/train_step.h"
@@ -163,10 +164,9 @@ absl::Status Run::Prepare() {
   if (options_.resume) SM_RETURN_IF_ERROR(Resume());
   SM_RETURN_IF_ERROR(WriteFileAtomically(
       (fs::path(options_.out) / "train_config.textproto").string(), ConfigText(config_)));
-  log_.open(fs::path(options_.out) / "losses.jsonl",
-            options_.resume ? std::ios::app : std::ios::trunc);
-  return log_ ? absl::OkStatus()
-              : absl::AbortedError("cannot write losses.jsonl in " + options_.out);
+  SM_ASSIGN_OR_RETURN(
+      log_, OpenLossLog((fs::path(options_.out) / "losses.jsonl").string(), first_step_));
+  return absl::OkStatus();
 }
 
 absl::Status Run::Resume() {
