@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
+#include "google/protobuf/unknown_field_set.h"
 #include "server/rpc/status_convert.h"
 
 namespace slotmatch {
@@ -20,6 +21,19 @@ const char* FailureReason(absl::StatusCode code) {
     case absl::StatusCode::kCancelled: return "cancelled";
     default: return "internal";
   }
+}
+
+// gRPC says of a half-close and of bytes that cannot be parsed only that the read failed. Parsing
+// clears the message first, so a mark from before the read survives only when nothing came.
+constexpr int kMarkField = 536870911;  // the highest field number there is
+
+void Mark(v1::SegmentRequest* request) {
+  request->Clear();
+  request->GetReflection()->MutableUnknownFields(request)->AddVarint(kMarkField, 1);
+}
+
+bool IsMarked(const v1::SegmentRequest& request) {
+  return !request.GetReflection()->GetUnknownFields(request).empty();
 }
 
 }  // namespace
@@ -89,7 +103,10 @@ void SegmentStreamReactor::Pump() {
 
 void SegmentStreamReactor::Perform(Action action) {
   if (action == Action::kTryCancel) return context_->TryCancel();
-  if (action == Action::kRead) return StartRead(&request_);
+  if (action == Action::kRead) {
+    Mark(&request_);
+    return StartRead(&request_);
+  }
   if (action == Action::kWrite) {
     const v1::SegmentResponse* response;
     {
@@ -113,10 +130,13 @@ void SegmentStreamReactor::OnReadDone(bool ok) {
     absl::MutexLock lock(&mutex_);
     ending = end_.has_value();  // what still comes in then is not looked at
   }
-  if (!ok && !context_->IsCancelled()) {
+  if (!ok && context_->IsCancelled()) {
+    EndCancelled();
+  } else if (!ok && IsMarked(request_)) {
     End(absl::OkStatus(), "client_done");  // half-closed; if it ended before, that reason stays
   } else if (!ok) {
-    EndCancelled();
+    End(absl::InvalidArgumentError("a message cannot be parsed as a SegmentRequest"),
+        "client_error");
   } else if (!ending) {
     scope_.MessageReceived();
     const absl::Status status = HandleRequest();
