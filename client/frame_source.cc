@@ -22,7 +22,9 @@ namespace fs = std::filesystem;
 
 cv::Mat DecodeBgr(const std::string& bytes) {
   const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
-  return bytes.empty() ? cv::Mat() : cv::imdecode(view, cv::IMREAD_COLOR);
+  // As the server sees it: not turned by the camera's orientation mark.
+  return bytes.empty() ? cv::Mat()
+                       : cv::imdecode(view, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
 }
 
 class CaptureSource : public FrameSource {
@@ -32,7 +34,8 @@ class CaptureSource : public FrameSource {
       : capture_(std::move(capture)), name_(std::move(name)) {
     const double fps = capture_.get(cv::CAP_PROP_FPS);
     if (fps > 0 && fps <= 1000) fps_ = fps;
-    if (counted) total_ = std::max<int64_t>(0, static_cast<int64_t>(capture_.get(cv::CAP_PROP_FRAME_COUNT)));
+    if (counted)
+      total_ = std::max<int64_t>(0, static_cast<int64_t>(capture_.get(cv::CAP_PROP_FRAME_COUNT)));
   }
 
   absl::StatusOr<std::optional<ClientFrame>> Next() override {
@@ -155,7 +158,8 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenFrameSource(const std::string& 
   if (where == "-") return std::make_unique<MotionJpegSource>(stdin);
   const bool url = absl::StrContains(where, "://");
   const bool camera = !fs::exists(where) && IsCameraIndex(where);
-  if (!url && !camera && !fs::exists(where)) return absl::NotFoundError("there is no file " + where);
+  if (!url && !camera && !fs::exists(where))
+    return absl::NotFoundError("there is no file " + where);
   if (fs::is_directory(where)) return OpenFolder(where);
   cv::VideoCapture capture;
   if (camera) {
@@ -168,7 +172,8 @@ absl::StatusOr<std::unique_ptr<FrameSource>> OpenFrameSource(const std::string& 
   }
   if (camera) return absl::UnavailableError("camera " + where + " cannot be opened");
   if (url) return absl::UnavailableError("stream " + where + " does not answer");
-  return absl::DataLossError(where + " is not a video that can be decoded, or is only half written");
+  return absl::DataLossError(where +
+                             " is not a video that can be decoded, or is only half written");
 }
 
 }  // namespace slotmatch

@@ -13,8 +13,7 @@ constexpr double kTint = 0.45;
 constexpr double kSmallestLabelled = 0.004;  // share of the picture
 
 // The mask's pixel farthest from its edge: a place that is surely inside.
-cv::Point InnerPoint(const LabelMap& map, const v1::Slot& slot) {
-  const cv::Rect box(slot.box().left(), slot.box().top(), slot.box().width(), slot.box().height());
+cv::Point InnerPoint(const LabelMap& map, const v1::Slot& slot, const cv::Rect& box) {
   cv::Mat labels(map.height, map.width, CV_8UC1, const_cast<uint8_t*>(map.labels.data()));
   cv::Mat mask = labels(box) == static_cast<int>(slot.index());
   cv::copyMakeBorder(mask, mask, 1, 1, 1, 1, cv::BORDER_CONSTANT, cv::Scalar(0));
@@ -26,12 +25,18 @@ cv::Point InnerPoint(const LabelMap& map, const v1::Slot& slot) {
 }
 
 void WriteId(const LabelMap& map, const v1::Slot& slot, cv::Mat* picture) {
+  // A server's word about a box is not trusted to lie inside the picture.
+  const cv::Rect2d stated(slot.box().left(), slot.box().top(), slot.box().width(),
+                          slot.box().height());
+  const cv::Rect box = stated & cv::Rect2d(0, 0, map.width, map.height);
+  if (box.empty()) return;
   const double scale = std::max(0.4, picture->rows / 700.0);
   const int thickness = std::max(1, static_cast<int>(scale * 2));
   const std::string text = std::to_string(slot.temporal_id());
   int baseline = 0;
-  const cv::Size size = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, scale, thickness, &baseline);
-  const cv::Point at = InnerPoint(map, slot) + cv::Point(-size.width / 2, size.height / 2);
+  const cv::Size size =
+      cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, scale, thickness, &baseline);
+  const cv::Point at = InnerPoint(map, slot, box) + cv::Point(-size.width / 2, size.height / 2);
   cv::putText(*picture, text, at, cv::FONT_HERSHEY_SIMPLEX, scale, {0, 0, 0}, thickness + 2,
               cv::LINE_AA);
   cv::putText(*picture, text, at, cv::FONT_HERSHEY_SIMPLEX, scale, {255, 255, 255}, thickness,

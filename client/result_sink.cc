@@ -28,8 +28,16 @@ using nlohmann::json;
 constexpr double kVisibleArea = 0.005;
 constexpr double kVisibleFrames = 0.1;
 
-absl::StatusOr<LabelMap> MapOf(const v1::FrameResult& result) {
+// The label map at the size of the picture that was sent.
+absl::StatusOr<LabelMap> MapOf(const v1::FrameResult& result, const cv::Size& picture) {
   const v1::Mask& mask = result.mask();
+  if (int64_t{result.source_width()} != picture.width ||
+      int64_t{result.source_height()} != picture.height) {
+    return absl::DataLossError(absl::StrCat("the server answers about a picture of ",
+                                            result.source_width(), "x", result.source_height(),
+                                            ", not the ", picture.width, "x", picture.height,
+                                            " that was sent"));
+  }
   SM_ASSIGN_OR_RETURN(LabelMap map, DecodeIndexRle(mask.data(), static_cast<int>(mask.width()),
                                                    static_cast<int>(mask.height())));
   const int width = static_cast<int>(result.source_width());
@@ -110,7 +118,8 @@ class FileSink : public ResultSink {
       if (first_error_.empty()) first_error_ = response.error().message();
       WriteLine({{"frame", frame},
                  {"frame_id", response.error().frame_id()},
-                 {"error", {{"code", response.error().code()}, {"message", response.error().message()}}}});
+                 {"error",
+                  {{"code", response.error().code()}, {"message", response.error().message()}}}});
       return options_.masks ? WriteOverlay(bgr) : absl::OkStatus();
     }
     const v1::FrameResult& result = response.result();
@@ -118,7 +127,7 @@ class FileSink : public ResultSink {
     Follow(frame, result);
     WriteLine(SlotLine(frame, result));
     if (!options_.masks || options_.folder.empty()) return absl::OkStatus();
-    SM_ASSIGN_OR_RETURN(const LabelMap map, MapOf(result));
+    SM_ASSIGN_OR_RETURN(const LabelMap map, MapOf(result, bgr.size()));
     SM_RETURN_IF_ERROR(WriteMask(frame, map));
     return WriteOverlay(DrawOverlay(bgr, map, result));
   }
@@ -190,12 +199,13 @@ class FileSink : public ResultSink {
     for (const auto& [id, track] : tracks_) {
       if (static_cast<double>(track.frames) < kVisibleFrames * frames) continue;
       const cv::Vec3b color = OverlayColor(id);
-      objects.push_back({{"id", id},
-                         {"frames", track.frames},
-                         {"first_frame", track.first},
-                         {"last_frame", track.last},
-                         {"mean_area_ratio", track.area / static_cast<double>(track.frames)},
-                         {"color", absl::StrFormat("#%02x%02x%02x", color[2], color[1], color[0])}});
+      objects.push_back(
+          {{"id", id},
+           {"frames", track.frames},
+           {"first_frame", track.first},
+           {"last_frame", track.last},
+           {"mean_area_ratio", track.area / static_cast<double>(track.frames)},
+           {"color", absl::StrFormat("#%02x%02x%02x", color[2], color[1], color[0])}});
     }
     return objects;
   }
@@ -204,23 +214,27 @@ class FileSink : public ResultSink {
     const v1::ModelInfo& model = opened_.model();
     const json objects = Objects();
     const auto frames = static_cast<double>(latencies_.size());
-    json summary = {
-        {"source", source},
-        {"model", {{"name", model.name()}, {"version", model.version()},
-                   {"role", model.role()}, {"digest", model.digest()}}},
-        {"session_id", opened_.session_id()},
-        {"frames", latencies_.size()},
-        {"frames_failed", failed_},
-        {"width", width_},
-        {"height", height_},
-        {"seconds", seconds},
-        {"frames_per_second", seconds > 0 ? frames / seconds : 0},
-        {"server_latency_ms", {{"p50", Quantile(latencies_, 0.5)}, {"p99", Quantile(latencies_, 0.99)}}},
-        {"objects_tracked", objects.size()},
-        {"objects_tracked_means", "IDs that cover at least 0.5 % of the picture in at least 10 % of "
-                                  "the frames; background regions are objects too"},
-        {"objects", objects},
-        {"status", absl::StatusCodeToString(status.code())}};
+    json summary = {{"source", source},
+                    {"model",
+                     {{"name", model.name()},
+                      {"version", model.version()},
+                      {"role", model.role()},
+                      {"digest", model.digest()}}},
+                    {"session_id", opened_.session_id()},
+                    {"frames", latencies_.size()},
+                    {"frames_failed", failed_},
+                    {"width", width_},
+                    {"height", height_},
+                    {"seconds", seconds},
+                    {"frames_per_second", seconds > 0 ? frames / seconds : 0},
+                    {"server_latency_ms",
+                     {{"p50", Quantile(latencies_, 0.5)}, {"p99", Quantile(latencies_, 0.99)}}},
+                    {"objects_tracked", objects.size()},
+                    {"objects_tracked_means",
+                     "IDs that cover at least 0.5 % of the picture in at least 10 % of "
+                     "the frames; background regions are objects too"},
+                    {"objects", objects},
+                    {"status", absl::StatusCodeToString(status.code())}};
     if (!status.ok()) summary["error"] = std::string(status.message());
     if (!first_error_.empty()) summary["first_frame_error"] = first_error_;
     return summary;

@@ -108,7 +108,11 @@ absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const config::ServeC
   return app;
 }
 
-ServerApp::~ServerApp() { Stop(absl::ZeroDuration()); }
+ServerApp::~ServerApp() {
+  Stop(absl::ZeroDuration());
+  metrics_
+      .StopExposing();  // gauges look at the scheduler and the pool, which end before the metrics
+}
 
 absl::Status ServerApp::WarmUp() {
   for (size_t i = 0; i < models_.size(); ++i) {

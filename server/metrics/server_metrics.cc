@@ -157,11 +157,22 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
 }
 
 void ServerMetrics::Handles::MakeRpcMetrics() {
-  auto& started = BuildCounter().Name("grpc_server_started_total").Help("RPCs started.").Register(*registry);
-  auto& handled = BuildCounter().Name("grpc_server_handled_total").Help("RPCs ended, by code.").Register(*registry);
-  auto& in = BuildCounter().Name("grpc_server_msg_received_total").Help("Messages received.").Register(*registry);
-  auto& out = BuildCounter().Name("grpc_server_msg_sent_total").Help("Messages sent.").Register(*registry);
-  auto& seconds = BuildHistogram().Name("grpc_server_handling_seconds").Help("Length of RPCs.").Register(*registry);
+  auto& started =
+      BuildCounter().Name("grpc_server_started_total").Help("RPCs started.").Register(*registry);
+  auto& handled = BuildCounter()
+                      .Name("grpc_server_handled_total")
+                      .Help("RPCs ended, by code.")
+                      .Register(*registry);
+  auto& in = BuildCounter()
+                 .Name("grpc_server_msg_received_total")
+                 .Help("Messages received.")
+                 .Register(*registry);
+  auto& out =
+      BuildCounter().Name("grpc_server_msg_sent_total").Help("Messages sent.").Register(*registry);
+  auto& seconds = BuildHistogram()
+                      .Name("grpc_server_handling_seconds")
+                      .Help("Length of RPCs.")
+                      .Register(*registry);
   for (const MethodRow& row : kMethods) {
     const prometheus::Labels labels = {
         {"grpc_type", row.type}, {"grpc_service", kService}, {"grpc_method", row.method}};
@@ -209,10 +220,23 @@ ServerMetrics::ServerMetrics() : handles_(std::make_unique<Handles>()) {
       .Register(*h.registry)
       .Add({{"version", Version()}, {"commit", Commit()}})
       .Set(1);
-  h.model_info = &BuildGauge().Name("slotmatch_model_info").Help("Always 1; one series per model.").Register(*h.registry);
-  h.model_load = &BuildGauge().Name("slotmatch_model_load_seconds").Help("Time to read and check a model.").Register(*h.registry);
-  h.warm_up = &BuildGauge().Name("slotmatch_warmup_seconds").Help("Time of a model's first computations.").Register(*h.registry);
-  h.draining = &BuildGauge().Name("slotmatch_draining").Help("1 while the server shuts down.").Register(*h.registry).Add({});
+  h.model_info = &BuildGauge()
+                      .Name("slotmatch_model_info")
+                      .Help("Always 1; one series per model.")
+                      .Register(*h.registry);
+  h.model_load = &BuildGauge()
+                      .Name("slotmatch_model_load_seconds")
+                      .Help("Time to read and check a model.")
+                      .Register(*h.registry);
+  h.warm_up = &BuildGauge()
+                   .Name("slotmatch_warmup_seconds")
+                   .Help("Time of a model's first computations.")
+                   .Register(*h.registry);
+  h.draining = &BuildGauge()
+                    .Name("slotmatch_draining")
+                    .Help("1 while the server shuts down.")
+                    .Register(*h.registry)
+                    .Add({});
 }
 
 ServerMetrics::~ServerMetrics() = default;
@@ -221,6 +245,8 @@ absl::StatusOr<int> ServerMetrics::Expose(const std::string& address) {
   SM_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(address, [this] { return Text(); }));
   return endpoint_->port();
 }
+
+void ServerMetrics::StopExposing() { endpoint_.reset(); }
 
 void ServerMetrics::SetModel(const ModelInfo& info, absl::Duration load, absl::Duration warm_up) {
   const prometheus::Labels labels = {{"model", info.name}, {"version", info.version}};

@@ -30,13 +30,16 @@ class ServerMetrics {
 
   // Serves /metrics at HOST:PORT (port 0: any) and returns the port. UNAVAILABLE when it is taken.
   absl::StatusOr<int> Expose(const std::string& address);
+  // Serves no more; no gauge is read by a scrape after it.
+  void StopExposing();
 
   void SetModel(const ModelInfo& info, absl::Duration load, absl::Duration warm_up);
   // Gauges computed at scrape time; both are called from the scraping thread.
   void SetGauges(std::function<double()> queued_frames, std::function<double()> queued_jobs);
 
   void SessionOpened();
-  void SessionClosed(const std::string& reason, absl::Duration age);  // a row of SessionEndReasons()
+  void SessionClosed(const std::string& reason,
+                     absl::Duration age);  // a row of SessionEndReasons()
   void FrameReceived(const std::string& codec, size_t bytes);         // jpeg, png or raw
   void FrameProcessed(absl::Duration latency, size_t bytes);
   void FrameFailed(const std::string& reason);  // decode_error, deadline, cancelled or internal

@@ -1,0 +1,144 @@
+#include "tests/support/server_fixture.h"
+
+#include <cstring>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "core/base/log.h"
+#include "core/image/preprocess.h"
+
+namespace slotmatch {
+
+bool Eventually(const std::function<bool()>& condition, absl::Duration patience) {
+  const absl::Time end = absl::Now() + patience;
+  while (!condition()) {
+    if (absl::Now() > end) return false;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return true;
+}
+
+TestStream::TestStream(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline)
+    : stub_(v1::SlotMatchService::NewStub(channel)) {
+  context_.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  stream_ = stub_->Segment(&context_);
+}
+
+TestStream::~TestStream() {
+  if (finished_) return;
+  Cancel();
+  Finish();
+}
+
+bool TestStream::SendConfig(const v1::SessionConfig& config) {
+  v1::SegmentRequest request;
+  *request.mutable_config() = config;
+  return Send(request);
+}
+
+bool TestStream::SendPicture(uint64_t frame_id, const Image& picture) {
+  v1::SegmentRequest request;
+  request.mutable_frame()->set_frame_id(frame_id);
+  v1::RawImage* raw = request.mutable_frame()->mutable_raw();
+  raw->set_format(v1::PIXEL_FORMAT_RGB8);
+  raw->set_width(picture.width);
+  raw->set_height(picture.height);
+  raw->set_data(picture.rgb.data(), picture.rgb.size());
+  return Send(request);
+}
+
+bool TestStream::SendBytes(uint64_t frame_id, const std::string& encoded) {
+  v1::SegmentRequest request;
+  request.mutable_frame()->set_frame_id(frame_id);
+  request.mutable_frame()->set_encoded(encoded);
+  return Send(request);
+}
+
+std::optional<v1::SegmentResponse> TestStream::Read() {
+  v1::SegmentResponse response;
+  if (!stream_->Read(&response)) return std::nullopt;
+  return response;
+}
+
+v1::SessionOpened TestStream::Open(const v1::SessionConfig& config) {
+  EXPECT_TRUE(SendConfig(config));
+  const auto response = Read();
+  EXPECT_TRUE(response.has_value() && response->has_opened());
+  return response.has_value() ? response->opened() : v1::SessionOpened();
+}
+
+grpc::Status TestStream::Finish() {
+  finished_ = true;
+  while (Read().has_value()) {
+  }
+  return stream_->Finish();
+}
+
+ServerFixture::ServerFixture() {
+  InitLog("error", false);
+  config_.mutable_listen()->set_grpc_address("127.0.0.1:0");
+  config_.mutable_listen()->set_metrics_address("");
+  config_.mutable_batching()->set_max_delay_us(0);
+  config_.mutable_shutdown()->set_drain_deadline_ms(100);
+}
+
+ServerFixture::~ServerFixture() {
+  if (app_ != nullptr) fake_->Release();
+}
+
+void ServerFixture::StartApp() {
+  auto fake = std::make_unique<FakeSegmenter>();
+  fake_ = fake.get();
+  std::vector<ServedSegmenter> models;
+  models.push_back({std::move(fake), absl::Milliseconds(1)});
+  auto app = ServerApp::Start(config_, std::move(models));
+  ASSERT_TRUE(app.ok()) << app.status();
+  app_ = *std::move(app);
+  fake_->Forget();  // the warm-up
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // every test has its own connection
+  arguments.SetMaxReceiveMessageSize(-1);
+  channel_ = grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", app_->grpc_port()),
+                                       grpc::InsecureChannelCredentials(), arguments);
+}
+
+double ServerFixture::Metric(const std::string& series) const {
+  double sum = 0;
+  const std::string text = app_->metrics().Text();
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    double value = 0;
+    if (!absl::StartsWith(line, series)) continue;
+    if (absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value)) sum += value;
+  }
+  return sum;
+}
+
+std::vector<std::vector<float>> ServerFixture::ExpectedSlots(
+    const std::vector<Image>& pictures) const {
+  std::vector<std::vector<float>> slots;
+  StreamState state;
+  const ModelInfo& info = fake_->info();
+  for (const Image& picture : pictures) {
+    std::vector<float> pixels(size_t{3} * info.input_height_px * info.input_width_px);
+    Preprocess(picture, info.preprocessing, info.input_height_px, info.input_width_px,
+               absl::MakeSpan(pixels));
+    StepOutput output = fake_->StepOne({pixels, &state});
+    slots.push_back(output.slots);
+    state = output.next_state;
+  }
+  return slots;
+}
+
+std::vector<float> SlotsOf(const v1::FrameResult& result) {
+  std::string bytes;
+  for (const v1::Slot& slot : result.slots()) bytes += slot.vector();
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  return values;
+}
+
+}  // namespace slotmatch

@@ -1,0 +1,178 @@
+#include "client/frame_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <opencv2/videoio.hpp>
+
+#include "core/base/files.h"
+#include "tests/support/pictures.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace slotmatch {
+namespace {
+
+using absl::StatusCode;
+
+// Frames up to the end; the status that ended them.
+absl::Status ReadAll(FrameSource* source, std::vector<ClientFrame>* frames) {
+  for (;;) {
+    auto frame = source->Next();
+    if (!frame.ok()) return frame.status();
+    if (!frame->has_value()) return absl::OkStatus();
+    frames->push_back(*std::move(*frame));
+  }
+}
+
+// A Motion JPEG file of `count` frames.
+std::string WriteVideo(const TempDir& dir, int count) {
+  const std::string path = dir.File("video.avi");
+  cv::VideoWriter writer(path, cv::CAP_OPENCV_MJPEG, cv::VideoWriter::fourcc('M', 'J', 'P', 'G'),
+                         12, cv::Size(64, 48));
+  for (int i = 0; i < count; ++i) writer.write(cv::Mat(48, 64, CV_8UC3, cv::Scalar::all(i * 5)));
+  writer.release();
+  return path;
+}
+
+// `jpeg` with an Exif segment that says how the camera was held.
+std::string WithOrientation(const std::string& jpeg, char orientation) {
+  std::string exif("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 25);
+  exif += orientation;
+  exif += std::string("\0\0\0\0\0\0", 6);
+  const auto length = static_cast<char>(exif.size() + 2);
+  return jpeg.substr(0, 2) + "\xFF\xE1" + std::string(1, '\0') + length + exif + jpeg.substr(2);
+}
+
+TEST(OpenFrameSource, MissingFilesAreNotFound) {
+  EXPECT_THAT(OpenFrameSource("/nonexistent/video.mp4"),
+              FailsWith(StatusCode::kNotFound, "/nonexistent/video.mp4"));
+  EXPECT_THAT(OpenFrameSource(""), FailsWith(StatusCode::kNotFound, ""));
+}
+
+TEST(OpenFrameSource, FilesThatAreNoVideoAreDataLoss) {
+  const TempDir dir;
+  EXPECT_THAT(OpenFrameSource(dir.Write("x.mp4", "this is no video")),
+              FailsWith(StatusCode::kDataLoss, "x.mp4"));
+  EXPECT_THAT(OpenFrameSource(dir.Write("empty.mp4", "")),
+              FailsWith(StatusCode::kDataLoss, "empty.mp4"));
+}
+
+TEST(OpenFrameSource, CamerasAndStreamsThatDoNotAnswerAreUnavailable) {
+  EXPECT_THAT(OpenFrameSource("987"), FailsWith(StatusCode::kUnavailable, "camera 987"));
+  EXPECT_THAT(OpenFrameSource("rtsp://127.0.0.1:1/x"),
+              FailsWith(StatusCode::kUnavailable, "stream"));
+}
+
+TEST(FolderSource, GivesPicturesInNameOrderWithTheirOwnBytes) {
+  const TempDir dir;
+  const std::string png = PngBytes(MakePicture(8, 6, 1)), jpeg = JpegBytes(MakePicture(9, 7, 2));
+  dir.Write("b.png", png);
+  dir.Write("a.JPG", jpeg);
+  dir.Write("readme.txt", "no picture");
+  const auto source = OpenFrameSource(dir.path());
+  ASSERT_THAT(source, IsOk());
+  EXPECT_EQ((*source)->num_frames(), 2);
+  std::vector<ClientFrame> frames;
+  ASSERT_THAT(ReadAll(source->get(), &frames), IsOk());
+  ASSERT_EQ(frames.size(), 2u);
+  EXPECT_EQ(frames[0].encoded, jpeg);
+  EXPECT_EQ(frames[0].bgr.size(), cv::Size(9, 7));
+  EXPECT_EQ(frames[1].encoded, png);
+  const Image picture = MakePicture(8, 6, 1);
+  EXPECT_EQ(frames[1].bgr.at<cv::Vec3b>(0, 0),
+            cv::Vec3b(picture.rgb[2], picture.rgb[1], picture.rgb[0]));
+}
+
+TEST(FolderSource, FolderWithoutPicturesIsNotFound) {
+  const TempDir dir;
+  dir.Write("readme.txt", "no picture");
+  EXPECT_THAT(OpenFrameSource(dir.path()), FailsWith(StatusCode::kNotFound, dir.path()));
+}
+
+TEST(FolderSource, DamagedPictureIsNamedAfterTheOnesBefore) {
+  const TempDir dir;
+  dir.Write("1.png", PngBytes(MakePicture(8, 6)));
+  dir.Write("2.png", "no picture");
+  std::vector<ClientFrame> frames;
+  EXPECT_THAT(ReadAll(OpenFrameSource(dir.path())->get(), &frames),
+              FailsWith(StatusCode::kDataLoss, "2.png"));
+  EXPECT_EQ(frames.size(), 1u);
+}
+
+// The server does not turn pictures, so masks only fit a picture that is not turned here either.
+TEST(FolderSource, PicturesAreNotTurnedByTheirOrientationMark) {
+  const TempDir dir;
+  dir.Write("1.jpg", WithOrientation(JpegBytes(MakePicture(24, 10)), 6));
+  std::vector<ClientFrame> frames;
+  ASSERT_THAT(ReadAll(OpenFrameSource(dir.path())->get(), &frames), IsOk());
+  EXPECT_EQ(frames[0].bgr.size(), cv::Size(24, 10));
+}
+
+TEST(CaptureSource, GivesEveryFrameOfAVideo) {
+  const TempDir dir;
+  const auto source = OpenFrameSource(WriteVideo(dir, 20));
+  ASSERT_THAT(source, IsOk());
+  EXPECT_NEAR((*source)->frames_per_second(), 12, 0.01);
+  EXPECT_EQ((*source)->num_frames(), 20);
+  std::vector<ClientFrame> frames;
+  ASSERT_THAT(ReadAll(source->get(), &frames), IsOk());
+  ASSERT_EQ(frames.size(), 20u);
+  for (int i = 0; i < 20; ++i) {  // every frame is a picture of its own
+    EXPECT_EQ(frames[i].encoded, "");
+    EXPECT_NEAR(frames[i].bgr.at<cv::Vec3b>(20, 20)[0], i * 5, 3);
+  }
+}
+
+TEST(CaptureSource, CutVideoGivesWhatIsThereThenDataLoss) {
+  const TempDir dir;
+  const std::string whole = ReadFile(WriteVideo(dir, 40)).value();
+  const auto source = OpenFrameSource(dir.Write("cut.avi", whole.substr(0, whole.size() / 2)));
+  ASSERT_THAT(source, IsOk());
+  std::vector<ClientFrame> frames;
+  EXPECT_THAT(ReadAll(source->get(), &frames), FailsWith(StatusCode::kDataLoss, "cut.avi"));
+  EXPECT_GT(frames.size(), 5u);
+  EXPECT_LT(frames.size(), 40u);
+}
+
+class MotionJpegSource : public testing::Test {
+ protected:
+  // Reads everything from a standard input that holds `bytes`.
+  absl::Status Read(const std::string& bytes) {
+    if (std::freopen(dir_.Write("stdin", bytes).c_str(), "rb", stdin) == nullptr) {
+      return absl::InternalError("no standard input");
+    }
+    return ReadAll(OpenFrameSource("-")->get(), &frames_);
+  }
+  const TempDir dir_;
+  std::vector<ClientFrame> frames_;
+};
+
+TEST_F(MotionJpegSource, SplitsPicturesAndSkipsWhatIsBetween) {
+  const std::string a = JpegBytes(MakePicture(32, 24, 1)), b = JpegBytes(MakePicture(16, 8, 2));
+  ASSERT_THAT(Read("--boundary\r\n" + a + "\r\n--boundary\r\n" + b), IsOk());
+  ASSERT_EQ(frames_.size(), 2u);
+  EXPECT_EQ(frames_[0].encoded, a);
+  EXPECT_EQ(frames_[1].encoded, b);
+  EXPECT_EQ(frames_[1].bgr.size(), cv::Size(16, 8));
+}
+
+TEST_F(MotionJpegSource, OtherInputIsDataLoss) {
+  EXPECT_THAT(Read(""), FailsWith(StatusCode::kDataLoss, "no Motion JPEG"));
+  EXPECT_THAT(Read(std::string(100000, 'x')), FailsWith(StatusCode::kDataLoss, "no Motion JPEG"));
+}
+
+TEST_F(MotionJpegSource, EndInsideAPictureIsDataLossAfterTheWholeOnes) {
+  const std::string jpeg = JpegBytes(MakePicture(32, 24, 1));
+  EXPECT_THAT(Read(jpeg + jpeg.substr(0, jpeg.size() / 2)),
+              FailsWith(StatusCode::kDataLoss, "middle of a picture"));
+  EXPECT_EQ(frames_.size(), 1u);
+}
+
+TEST_F(MotionJpegSource, DamagedPictureIsDataLoss) {
+  EXPECT_THAT(Read("\xFF\xD8 no picture \xFF\xD9"), FailsWith(StatusCode::kDataLoss, "picture 0"));
+}
+
+}  // namespace
+}  // namespace slotmatch

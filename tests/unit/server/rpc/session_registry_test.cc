@@ -1,0 +1,99 @@
+#include "server/rpc/session_registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "tests/support/status_matchers.h"
+
+namespace slotmatch {
+namespace {
+
+using absl::StatusCode;
+
+class MockSession : public LiveSession {
+ public:
+  MOCK_METHOD(void, EndIfIdle, (absl::Time), (override));
+  MOCK_METHOD(void, EndWith, (const absl::Status&), (override));
+};
+
+TEST(SessionRegistry, GivesIdsOfTheirOwn) {
+  SessionRegistry registry(100);
+  std::set<std::string> ids;
+  std::vector<std::shared_ptr<MockSession>> sessions;
+  for (int i = 0; i < 100; ++i) {
+    sessions.push_back(std::make_shared<MockSession>());
+    ids.insert(registry.Admit(sessions.back()).value());
+  }
+  EXPECT_EQ(ids.size(), 100u);
+  EXPECT_EQ(registry.size(), 100u);
+}
+
+TEST(SessionRegistry, RefusesWhenFullUntilAPlaceIsGivenBack) {
+  SessionRegistry registry(1);
+  const auto session = std::make_shared<MockSession>();
+  const std::string id = registry.Admit(session).value();
+  EXPECT_THAT(registry.Admit(session), FailsWith(StatusCode::kResourceExhausted, "all 1 sessions"));
+  registry.Remove("another");
+  EXPECT_FALSE(registry.Admit(session).ok());
+  registry.Remove(id);
+  registry.Remove(id);
+  const auto again = registry.Admit(session);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_NE(*again, id);
+}
+
+TEST(SessionRegistry, RefusesWhileDraining) {
+  SessionRegistry registry(1);
+  registry.BeginDrain();
+  EXPECT_THAT(registry.Admit(std::make_shared<MockSession>()),
+              FailsWith(StatusCode::kUnavailable, "shutting down"));
+}
+
+TEST(SessionRegistry, WaitsUntilTheLastSessionHasGone) {
+  SessionRegistry registry(2);
+  EXPECT_TRUE(registry.WaitUntilEmpty(absl::Now()));
+  const auto session = std::make_shared<MockSession>();
+  const std::string id = registry.Admit(session).value();
+  EXPECT_FALSE(registry.WaitUntilEmpty(absl::Now() + absl::Milliseconds(5)));
+  std::thread remover([&] {
+    absl::SleepFor(absl::Milliseconds(20));
+    registry.Remove(id);
+  });
+  EXPECT_TRUE(registry.WaitUntilEmpty(absl::Now() + absl::Seconds(20)));
+  remover.join();
+}
+
+TEST(SessionRegistry, TellsEveryLivingSession) {
+  SessionRegistry registry(3);
+  const absl::Time before = absl::Now();
+  const absl::Status status = absl::UnavailableError("bye");
+  const auto a = std::make_shared<MockSession>(), b = std::make_shared<MockSession>();
+  for (const auto& session : {a, b}) {
+    EXPECT_CALL(*session, EndIfIdle(before));
+    EXPECT_CALL(*session, EndWith(status));
+    ASSERT_THAT(registry.Admit(session), IsOk());
+  }
+  {
+    const auto gone = std::make_shared<MockSession>();
+    EXPECT_CALL(*gone, EndWith).Times(0);
+    ASSERT_THAT(registry.Admit(gone), IsOk());
+  }
+  registry.EndIdle(before);
+  registry.EndAll(status);
+}
+
+TEST(SessionRegistry, SessionsMayRemoveThemselvesWhenTold) {
+  SessionRegistry registry(1);
+  const auto session = std::make_shared<MockSession>();
+  const std::string id = registry.Admit(session).value();
+  EXPECT_CALL(*session, EndWith).WillOnce([&](const absl::Status&) { registry.Remove(id); });
+  registry.EndAll(absl::UnavailableError("bye"));
+  EXPECT_EQ(registry.size(), 0u);
+}
+
+}  // namespace
+}  // namespace slotmatch
