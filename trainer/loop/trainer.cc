@@ -93,7 +93,8 @@ bool SameInput(const config::ModelConfig& a, const config::ModelConfig& b) {
 
 absl::Status Run::LoadTeacher(const ModelFiles& student_backbone, std::vector<Backbone>* encoders) {
   if (config_.teacher().path().empty()) return absl::OkStatus();
-  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(config_.teacher().path(), &parts_));
+  SM_ASSIGN_OR_RETURN(const ModelFiles files,
+                      OpenModelDirectory(config_.teacher().path(), &parts_));
   SM_ASSIGN_OR_RETURN(teacher_, LoadVideoModel(files, WithEncoder::kNo));
   for (torch::Tensor& weight : teacher_->parameters()) weight.set_requires_grad(false);
   const config::ModelConfig& theirs = teacher_->config();
@@ -284,11 +285,15 @@ void CheckLosses(const config::TrainConfig& config, std::vector<std::string>* pr
     const absl::StatusOr<const LossRow*> row = FindLoss(loss.name());
     if (!row.ok()) problems->push_back(std::string(row.status().message()));
     if (row.ok() && (*row)->needs_teacher && config.teacher().path().empty()) {
-      problems->push_back(absl::StrCat("loss '", loss.name(), "' needs a teacher: set teacher.path"));
+      problems->push_back(
+          absl::StrCat("loss '", loss.name(), "' needs a teacher: set teacher.path"));
     }
     if (row.ok() && (*row)->needs_grouping_head && !config.model().grouping_head().enabled()) {
       problems->push_back(
           absl::StrCat("loss '", loss.name(), "' needs model.grouping_head.enabled = true"));
+    }
+    if (loss.name() == "slot_contrast" && loss.weight() != 0 && config.data().clip_frames() < 2) {
+      problems->push_back("loss 'slot_contrast' needs data.clip_frames of at least 2");
     }
   }
 }
@@ -309,6 +314,10 @@ absl::Status ValidateTrainConfig(const config::TrainConfig& config) {
   if (config.loop().max_steps() < 1) problems.push_back("loop.max_steps is below 1");
   if (config.loop().log_every() < 1 || config.loop().checkpoint_every() < 1) {
     problems.push_back("loop.log_every and loop.checkpoint_every must be at least 1");
+  }
+  if (config.loop().device() != "cpu" && config.loop().device() != "auto") {
+    problems.push_back("loop.device is '" + config.loop().device() +
+                       "'; this build has cpu and auto");
   }
   if (config.optim().learning_rate() <= 0) problems.push_back("optim.learning_rate is not above 0");
   CheckLosses(config, &problems);

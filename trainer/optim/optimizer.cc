@@ -43,6 +43,10 @@ double Optimizer::Step() {
     sum += norm * norm;
   }
   const double norm = std::sqrt(sum);
+  if (!std::isfinite(norm)) {
+    for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = torch::Tensor();
+    return norm;
+  }
   const double scale = std::min(1.0, config_.clip_norm() / (norm + kClipEps));
   const double rate = learning_rate();
   ++steps_done_;

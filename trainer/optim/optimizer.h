@@ -13,7 +13,8 @@
 namespace slotmatch {
 
 // Multiplier of the base learning rate for optimiser step k, counted from 0: k / W below W warm-up
-// steps (the first update has rate 0), then decay_rate^((k - W) / (M - W)) (training.md section 1).
+// steps (the first update has rate 0), then decay_rate^((k - W) / (M - W))
+// (slotcontrast/schedulers.py).
 double ScheduleFactor(const config::OptimConfig& config, int64_t max_steps, int64_t step);
 
 // Adam (beta 0.9 / 0.999, eps 1e-8) with the schedule above and clipping of the global gradient
@@ -25,7 +26,8 @@ class Optimizer {
             const config::OptimConfig& config, int64_t max_steps);
 
   // Clips, sets the rate of step number steps_done(), updates, clears the gradients. Returns the
-  // gradient norm before clipping. A parameter without gradient is left as it is.
+  // gradient norm before clipping. A parameter without gradient is left as it is; a norm that is
+  // not finite leaves everything as it is, so that one bad batch cannot poison a checkpoint.
   double Step();
   double learning_rate() const;  // that the next Step() will use
   int64_t steps_done() const { return steps_done_; }

@@ -12,7 +12,9 @@
 namespace slotmatch {
 namespace {
 
-constexpr uint64_t kTokenStream = 0x746f6b656e73ull;  // keeps these draws apart from the sampler's
+// Keep these draws apart from the sampler's and from each other.
+constexpr uint64_t kTokenStream = 0x746f6b656e73ull;
+constexpr uint64_t kNoiseStream = 0x6e6f697365ull;
 
 }  // namespace
 
@@ -55,21 +57,33 @@ torch::Tensor TrainStep::TokenSubset(int64_t step) const {
   return torch::tensor(order, torch::kInt64);
 }
 
+// One draw for student and teacher: distillation pairs their slots index to index, which has a
+// meaning only when both start from the same noise.
+torch::Tensor TrainStep::SlotNoise(int64_t batch, int64_t step) const {
+  Random random(static_cast<uint64_t>(config_.loop().seed()) ^ kNoiseStream,
+                static_cast<uint64_t>(step));
+  const auto& model = model_->config();
+  return torch::randn({batch, model.num_slots(), model.slot_dim()},
+                      at::detail::createCPUGenerator(random.Next()));
+}
+
 LossInputs TrainStep::Forward(const ClipBatch& batch, int64_t step) {
   LossInputs in;
   in.model = model_;
+  const torch::Tensor noise = SlotNoise(batch.tokens.front().size(0), step);
   {
     torch::NoGradGuard no_grad;
     in.tokens = model_->NormalizeTokens(batch.tokens.front());
     if (!teacher_.is_empty()) {
       const torch::Tensor tokens = teacher_->NormalizeTokens(batch.tokens.back());
       in.teacher_slots = teacher_->Scan(teacher_->Transform(tokens),
-                                        teacher_->InitialState(tokens.size(0)))
+                                        teacher_->InitialState(tokens.size(0), noise))
                              .slots;
     }
   }
   in.token_index = TokenSubset(step);
-  in.scan = model_->Scan(model_->Transform(in.tokens), model_->InitialState(in.tokens.size(0)));
+  in.scan =
+      model_->Scan(model_->Transform(in.tokens), model_->InitialState(in.tokens.size(0), noise));
   if (needs_decoder_) in.decoded = model_->Decode(in.scan.slots, in.token_index);
   return in;
 }
@@ -95,6 +109,10 @@ absl::StatusOr<StepReport> TrainStep::Run(const ClipBatch& batch, int64_t step) 
   report.total = total.item<double>();
   report.learning_rate = optimizer_->learning_rate();
   report.grad_norm = optimizer_->Step();
+  if (!std::isfinite(report.grad_norm)) {
+    return absl::DataLossError(absl::StrCat("the gradient is not finite at step ", step,
+                                            "; a lower optim.learning_rate usually helps"));
+  }
   return report;
 }
 

@@ -22,7 +22,8 @@ struct StepReport {
 };
 
 // Student forward, teacher forward without gradient, losses, backward, optimiser. A pure function
-// of (parameters, batch, step): the tokens reconstructed are drawn from (seed, step).
+// of (parameters, batch, step): the tokens reconstructed and the noise of random initial slots are
+// drawn from (seed, step).
 class TrainStep {
  public:
   // Everything is borrowed; `teacher` may be empty. kInvalidArgument for a loss that is unknown or
@@ -30,13 +31,15 @@ class TrainStep {
   static absl::StatusOr<TrainStep> Create(const config::TrainConfig& config, VideoModel model,
                                           VideoModel teacher, Optimizer* optimizer);
 
-  // kDataLoss when a loss is not finite: names the loss and the step, parameters are untouched.
+  // kDataLoss when a loss or the gradient is not finite: names the loss and the step, parameters
+  // are untouched.
   absl::StatusOr<StepReport> Run(const ClipBatch& batch, int64_t step);
 
  private:
   TrainStep() = default;
   LossInputs Forward(const ClipBatch& batch, int64_t step);
   torch::Tensor TokenSubset(int64_t step) const;  // [N'] or undefined for all
+  torch::Tensor SlotNoise(int64_t batch, int64_t step) const;  // [B, K, S]
 
   config::TrainConfig config_;
   VideoModel model_{nullptr};

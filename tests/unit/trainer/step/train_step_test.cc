@@ -1,0 +1,183 @@
+#include "trainer/step/train_step.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "absl/strings/match.h"
+#include "core/model/model_io.h"
+#include "tests/support/tiny_model.h"
+
+namespace slotmatch {
+namespace {
+
+using testing::HasSubstr;
+
+class TrainStepTest : public testing::Test {
+ protected:
+  TrainStepTest() {
+    *config_.mutable_model() = TinyModelConfig();
+    config_.mutable_optim()->set_learning_rate(1e-2);
+    config_.mutable_optim()->set_warmup_steps(0);
+    torch::manual_seed(70);
+    batch_.tokens = {torch::randn({2, 3, 16, 16})};
+  }
+
+  void AddLoss(const std::string& name, double weight = 1.0) {
+    config::LossConfig* loss = config_.add_losses();
+    loss->set_name(name);
+    loss->set_weight(weight);
+  }
+
+  absl::StatusOr<TrainStep> Create(VideoModel teacher = VideoModel(nullptr)) {
+    model_ = MakeTinyModel(config_.model(), 71, WithEncoder::kNo);
+    std::vector<std::pair<std::string, torch::Tensor>> parameters;
+    for (const auto& item : model_->named_parameters()) {
+      parameters.emplace_back(item.key(), item.value());
+    }
+    optimizer_ = std::make_unique<Optimizer>(std::move(parameters), config_.optim(), 100);
+    return TrainStep::Create(config_, model_, teacher, optimizer_.get());
+  }
+
+  VideoModel Teacher(uint64_t seed) {
+    VideoModel teacher = MakeTinyModel(config_.model(), seed, WithEncoder::kNo);
+    for (torch::Tensor& weight : teacher->parameters()) weight.set_requires_grad(false);
+    return teacher;
+  }
+
+  static std::map<std::string, torch::Tensor> Copy(const VideoModel& model) {
+    std::map<std::string, torch::Tensor> copy;
+    for (const auto& [key, tensor] : NamedTensors(*model, {})) copy[key] = tensor.clone();
+    return copy;
+  }
+
+  config::TrainConfig config_;
+  ClipBatch batch_;
+  VideoModel model_{nullptr};
+  std::unique_ptr<Optimizer> optimizer_;
+};
+
+TEST_F(TrainStepTest, ReportsLossesInOrderAndTheirWeightedSum) {
+  AddLoss("slot_contrast", 0.5);
+  AddLoss("reconstruction");
+  AddLoss("slot_kd", 0.2);
+  AddLoss("mask_follow", 0.0);
+  const auto report = Create(Teacher(72))->Run(batch_, 0);
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->losses.size(), 3u);  // a weight of 0 removes the loss
+  EXPECT_EQ(report->losses[0].first, "slot_contrast");
+  EXPECT_EQ(report->losses[1].first, "reconstruction");
+  EXPECT_NEAR(report->total, 0.5 * report->losses[0].second + report->losses[1].second +
+                                 0.2 * report->losses[2].second, 1e-5);
+  EXPECT_GT(report->grad_norm, 0.0);
+  EXPECT_EQ(report->learning_rate, 1e-2);
+}
+
+TEST_F(TrainStepTest, TeacherParametersDoNotChange) {
+  AddLoss("slot_kd");
+  const VideoModel teacher = Teacher(73);
+  const auto before = Copy(teacher);
+  TrainStep step = Create(teacher).value();
+  const auto student = Copy(model_);
+  for (int64_t i = 0; i < 3; ++i) ASSERT_TRUE(step.Run(batch_, i).ok());
+  for (const auto& [key, tensor] : NamedTensors(*teacher, {})) {
+    EXPECT_TRUE(torch::equal(tensor, before.at(key))) << key;
+  }
+  for (const torch::Tensor& weight : teacher->parameters()) EXPECT_FALSE(weight.grad().defined());
+  EXPECT_FALSE(torch::equal(model_->named_parameters()["initializer.slots"],
+                            student.at("initializer.slots")));
+}
+
+TEST_F(TrainStepTest, DistillationPullsTheStudentToTheTeacher) {
+  AddLoss("slot_kd");
+  TrainStep step = Create(Teacher(74)).value();
+  const double first = step.Run(batch_, 0)->total;
+  double last = first;
+  for (int64_t i = 1; i < 40; ++i) last = step.Run(batch_, i)->total;
+  EXPECT_LT(last, 0.5 * first);
+}
+
+TEST_F(TrainStepTest, TeacherSeesItsOwnView) {
+  AddLoss("slot_kd");
+  const double one_view = Create(Teacher(71))->Run(batch_, 0)->total;
+  EXPECT_NEAR(one_view, 0.0, 1e-5);  // the same weights on the same tokens
+  batch_.tokens.push_back(torch::randn({2, 3, 16, 16}));
+  EXPECT_GT(Create(Teacher(71))->Run(batch_, 0)->total, 1e-3);
+}
+
+// The decoder sees corrected slots: with one frame nothing can reach the predictor.
+TEST_F(TrainStepTest, ReconstructionOfOneFrameDoesNotTrainThePredictor) {
+  AddLoss("reconstruction");
+  batch_.tokens = {batch_.tokens[0].slice(1, 0, 1)};
+  TrainStep step = Create().value();
+  const auto before = Copy(model_);
+  ASSERT_TRUE(step.Run(batch_, 0).ok());
+  for (const auto& [key, tensor] : NamedTensors(*model_, {})) {
+    const bool predictor = absl::StrContains(key, ".predictor.");
+    EXPECT_EQ(torch::equal(tensor, before.at(key)), predictor) << key;
+  }
+}
+
+TEST_F(TrainStepTest, GradientsFlowThroughEarlierFrames) {
+  AddLoss("reconstruction");
+  TrainStep step = Create().value();
+  const auto before = Copy(model_);
+  ASSERT_TRUE(step.Run(batch_, 0).ok());
+  const std::string key = "processor.module.predictor.blocks.0.linear2.weight";
+  EXPECT_FALSE(torch::equal(model_->named_parameters()[key], before.at(key)));
+}
+
+TEST_F(TrainStepTest, IsAPureFunctionOfParametersBatchAndStep) {
+  AddLoss("reconstruction");
+  config_.mutable_model()->mutable_slot_init()->set_kind("random");
+  config_.mutable_loop()->set_decoder_tokens(5);
+  const auto total = [&](int64_t step, uint64_t global_seed) {
+    TrainStep train_step = Create().value();
+    torch::manual_seed(global_seed);
+    return train_step.Run(batch_, step)->total;
+  };
+  EXPECT_EQ(total(3, 1), total(3, 2));
+  EXPECT_NE(total(3, 1), total(4, 1));
+}
+
+TEST_F(TrainStepTest, RandomInitialSlotsAreSharedWithTheTeacher) {
+  AddLoss("slot_kd");
+  config_.mutable_model()->mutable_slot_init()->set_kind("random");
+  EXPECT_NEAR(Create(Teacher(71))->Run(batch_, 0)->total, 0.0, 1e-5);
+}
+
+TEST_F(TrainStepTest, LossThatIsNotFiniteIsNamedAndChangesNothing) {
+  AddLoss("slot_contrast");
+  AddLoss("reconstruction");
+  batch_.tokens[0][0][0][0][0] = std::nanf("");
+  TrainStep step = Create().value();
+  const auto before = Copy(model_);
+  const absl::Status status = step.Run(batch_, 17).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("loss 'slot_contrast' is nan at step 17"));
+  for (const auto& [key, tensor] : NamedTensors(*model_, {})) {
+    EXPECT_TRUE(torch::equal(tensor, before.at(key))) << key;
+  }
+}
+
+TEST_F(TrainStepTest, CreateRefusesLossesThatLackWhatTheyNeed) {
+  EXPECT_THAT(std::string(Create().status().message()), HasSubstr("losses: none is configured"));
+  AddLoss("slot_kd");
+  EXPECT_THAT(std::string(Create().status().message()), HasSubstr("'slot_kd' needs a teacher"));
+  config_.clear_losses();
+  AddLoss("grouping");
+  EXPECT_THAT(std::string(Create().status().message()), HasSubstr("model.grouping_head.enabled"));
+  config_.clear_losses();
+  AddLoss("dice");
+  EXPECT_EQ(Create().status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(TrainStepTest, AllWeightsZeroIsRefused) {
+  AddLoss("reconstruction", 0.0);
+  EXPECT_EQ(Create()->Run(batch_, 0).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace slotmatch
