@@ -3,7 +3,7 @@
 set -euo pipefail
 source scripts/common.sh
 
-video=samples/cups.mp4
+video=samples/dog.mp4
 if (($#)); then
   video=$(cd "$SLOTMATCH_CALLER_DIR" && realpath -m -- "$1")
   [[ -e $video ]] || fail 66 "there is no file $1"
