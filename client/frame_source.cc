@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/match.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
 
@@ -120,8 +120,7 @@ class MotionJpegSource : public FrameSource {
     buffer_.erase(0, end);
     frame.bgr = DecodeBgr(frame.encoded);
     if (frame.bgr.empty()) {
-      return absl::DataLossError(
-          absl::StrCat("picture ", given_, " on standard input is damaged"));
+      return absl::DataLossError(absl::StrCat("picture ", given_, " on standard input is damaged"));
     }
     ++given_;
     return frame;

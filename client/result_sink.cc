@@ -70,8 +70,10 @@ json SlotLine(int64_t frame, const v1::FrameResult& result) {
     line["slots"].push_back(std::move(entry));
   }
   const v1::Timings& timings = result.timings();
-  line["timings_ms"] = {{"decode", timings.decode_ms()}, {"queue", timings.queue_ms()},
-                        {"compute", timings.compute_ms()}, {"mask", timings.mask_ms()},
+  line["timings_ms"] = {{"decode", timings.decode_ms()},
+                        {"queue", timings.queue_ms()},
+                        {"compute", timings.compute_ms()},
+                        {"mask", timings.mask_ms()},
                         {"total", timings.total_ms()}};
   return line;
 }

@@ -13,9 +13,9 @@ namespace slotmatch {
 
 // Where and how results are written.
 struct SinkOptions {
-  std::string folder;       // empty: nothing is written, statistics only
+  std::string folder;             // empty: nothing is written, statistics only
   double frames_per_second = 25;  // of overlay.mp4
-  bool masks = true;        // overlay.mp4 and masks/; false: slots.jsonl and summary.json only
+  bool masks = true;  // overlay.mp4 and masks/; false: slots.jsonl and summary.json only
 };
 
 // Writes overlay.mp4, masks/%05d.png, slots.jsonl while results come in, and summary.json at the

@@ -117,8 +117,9 @@ absl::Status RunClient(int argc, char** argv) {
   SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
   if (options.help_asked()) std::printf("%s", options.Help().c_str());
   if (options.version_asked()) {
-    std::printf("%s", VersionText("slotmatch_client",
-                                  absl::StrCat("gRPC ", grpc::Version(), "\n")).c_str());
+    std::printf(
+        "%s",
+        VersionText("slotmatch_client", absl::StrCat("gRPC ", grpc::Version(), "\n")).c_str());
   }
   if (options.help_asked() || options.version_asked()) return absl::OkStatus();
   if (!rest.empty()) {

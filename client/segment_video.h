@@ -13,14 +13,14 @@
 namespace slotmatch {
 
 struct SegmentOptions {
-  std::string source;         // see OpenFrameSource
-  std::string out;            // folder of the results; empty: none are written
-  std::string model;          // empty: the server's default
+  std::string source;            // see OpenFrameSource
+  std::string out;               // folder of the results; empty: none are written
+  std::string model;             // empty: the server's default
   std::string masks = "source";  // source, grid or none
   std::string codec = "jpeg";    // how pictures without bytes of their own are sent: jpeg, png, raw
   int64_t jpeg_quality = 95;
-  int64_t stride = 1;         // sends every n-th frame
-  int64_t max_frames = 0;     // 0: all
+  int64_t stride = 1;      // sends every n-th frame
+  int64_t max_frames = 0;  // 0: all
   bool progress = true;
   std::atomic<bool>* stop = nullptr;  // borrowed; true: send no more
 };

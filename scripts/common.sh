@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts; sourced, not run. The working directory is the top of the repository.
 
 fail() {  # fail CODE TEXT: one line on stderr, exit with a code of sysexits.h

@@ -5,7 +5,7 @@ source scripts/common.sh
 bash scripts/setup.sh
 ensure_packages scripts/packages/lint.txt
 bash scripts/format.sh --check
-shellcheck --severity=warning dev scripts/*.sh .ci/run
+shellcheck -x --severity=warning dev scripts/*.sh .ci/run
 python3 tests/lint/include_rules.py
 if [[ ${1:-} == --tidy ]]; then
   build_preset release

@@ -50,22 +50,20 @@ stage() {  # stage RUN RECIPE [PATH=VALUE ...]: one stage of a training; resumes
     --resume "${settings[@]}"
 }
 
-# Masks, then slots that stay over 12 frames, then places in the grouping target, on 8, 4 and 12
-# frames: each stage starts from the one before. models/slotcontrast/1/README.md has the reasons.
+# Masks; slots that stay over 12 frames; then places in the grouping target, in two strengths, whose
+# weights are averaged. models/slotcontrast/1/README.md has the reasons.
 train_teacher() {
-  local from=runs/slotcontrast places='losses[0].position_weight=0.6'
+  local run=runs/slotcontrast result=models/slotcontrast_long/1
   stage slotcontrast slotcontrast
   stage slotcontrast_2 slotcontrast_long
-  stage slotcontrast_3 slotcontrast_long "init_from=${from}_2/models/slotcontrast_long/1" "$places" \
-    losses[3].weight=0.3 data.clip_frames=8 optim.learning_rate=1e-3 optim.decay_steps=350 \
-    loop.max_steps=400
-  stage slotcontrast_4 slotcontrast_long "init_from=${from}_3/models/slotcontrast_long/1" "$places" \
-    losses[3].weight=0.1 data.clip_frames=4 data.batch_clips=8 optim.learning_rate=1.2e-3 \
-    optim.decay_steps=1200 data.datasets[0].weight=1.6 loop.max_steps=900
-  stage slotcontrast_5 slotcontrast_long "init_from=${from}_4/models/slotcontrast_long/1" "$places" \
-    losses[3].weight=0.3 optim.learning_rate=7e-4 optim.warmup_steps=30 optim.decay_steps=200 \
-    data.datasets[0].weight=1.3 loop.max_steps=450
-  "$trainer" export --run runs/slotcontrast_5 --to models/slotcontrast/1 \
+  stage slotcontrast_3 slotcontrast_long "init_from=${run}_2/$result" \
+    losses[0].position_weight=0.6 losses[3].weight=0.3 data.clip_frames=8 \
+    optim.learning_rate=1e-3 optim.decay_steps=350 loop.max_steps=1000
+  stage slotcontrast_4 slotcontrast_long "init_from=${run}_3/$result" \
+    losses[0].position_weight=0.8 losses[3].weight=0.25 data.clip_frames=5 data.batch_clips=7 \
+    data.datasets[0].weight=2 optim.learning_rate=8e-4 optim.decay_steps=400 loop.max_steps=700
+  "$trainer" export --run "${run}_4" --checkpoint "${run}_3/checkpoints/step_000001000" \
+    --checkpoint "${run}_4/checkpoints/step_000000700" --to models/slotcontrast/1 \
     --recipe "scripts/models.sh train"
 }
 

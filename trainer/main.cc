@@ -24,8 +24,9 @@ const std::vector<Command>& CommandTable() {
 namespace {
 
 void PrintHelp() {
-  std::printf("Trains, scores and converts SlotMatch models.\n\nusage: slotmatch_trainer COMMAND "
-              "[options]\n\nCommands (each has --help):\n");
+  std::printf(
+      "Trains, scores and converts SlotMatch models.\n\nusage: slotmatch_trainer COMMAND "
+      "[options]\n\nCommands (each has --help):\n");
   for (const Command& command : CommandTable()) {
     std::printf("  %-10s %s\n", command.name, command.summary);
   }

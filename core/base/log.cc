@@ -46,8 +46,8 @@ std::unique_ptr<spdlog::formatter> MakeFormatter(bool json) {
 
 bool InitLog(const std::string& level, bool json) {
   static const std::map<std::string, spdlog::level::level_enum> kLevels = {
-      {"trace", spdlog::level::trace},  {"debug", spdlog::level::debug},
-      {"info", spdlog::level::info},    {"warning", spdlog::level::warn},
+      {"trace", spdlog::level::trace}, {"debug", spdlog::level::debug},
+      {"info", spdlog::level::info},   {"warning", spdlog::level::warn},
       {"error", spdlog::level::err},
   };
   const auto found = kLevels.find(level);

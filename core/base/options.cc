@@ -73,8 +73,8 @@ void OptionTable::Flag(const std::string& name, const std::string& help, bool* v
 absl::StatusOr<std::vector<std::string>> OptionTable::Parse(int argc, char** argv) {
   std::vector<option> table;
   for (const Row& row : rows_) {
-    table.push_back({row.name.c_str(), row.argument.empty() ? no_argument : required_argument,
-                     nullptr, 0});
+    table.push_back(
+        {row.name.c_str(), row.argument.empty() ? no_argument : required_argument, nullptr, 0});
   }
   table.push_back({nullptr, 0, nullptr, 0});
   optind = 0;  // getopt keeps state between calls; 0 starts it afresh
@@ -89,8 +89,8 @@ absl::StatusOr<std::vector<std::string>> OptionTable::Parse(int argc, char** arg
     if (found == '?') {
       // Inside a cluster such as -xyz optind still points before it; optopt holds the letter.
       const bool letter = optopt > 0;
-      const std::string name = letter ? "-" + std::string(1, static_cast<char>(optopt))
-                                      : std::string(argv[optind - 1]);
+      const std::string name =
+          letter ? "-" + std::string(1, static_cast<char>(optopt)) : std::string(argv[optind - 1]);
       return absl::InvalidArgumentError(
           absl::StrCat("unknown option ", name, "; see ", program_, " --help"));
     }

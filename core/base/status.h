@@ -6,8 +6,8 @@
 #include "absl/status/statusor.h"
 
 // Propagates a failed status to the caller.
-#define SM_RETURN_IF_ERROR(expr)                  \
-  do {                                            \
+#define SM_RETURN_IF_ERROR(expr)                                               \
+  do {                                                                         \
     if (absl::Status sm_status_ = (expr); !sm_status_.ok()) return sm_status_; \
   } while (false)
 

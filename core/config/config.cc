@@ -60,9 +60,8 @@ absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, const s
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     absl::StrAppend(&known, i == 0 ? "" : ", ", message.GetDescriptor()->field(i)->name());
   }
-  return absl::FailedPreconditionError(absl::StrCat("no setting '", name, "' in ",
-                                                    message.GetDescriptor()->name(),
-                                                    "; it has: ", known));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "no setting '", name, "' in ", message.GetDescriptor()->name(), "; it has: ", known));
 }
 
 absl::StatusOr<Message*> Descend(const PathStep& step, const FieldDescriptor* field,
@@ -74,9 +73,9 @@ absl::StatusOr<Message*> Descend(const PathStep& step, const FieldDescriptor* fi
   if (!field->is_repeated()) return reflection->MutableMessage(message, field);
   const int size = reflection->FieldSize(*message, field);
   if (step.index < 0 || step.index > size) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("'", step.field, "' has ", size, " entries; write ", step.field, "[0] to ",
-                     step.field, "[", size, "]"));
+    return absl::FailedPreconditionError(absl::StrCat("'", step.field, "' has ", size,
+                                                      " entries; write ", step.field, "[0] to ",
+                                                      step.field, "[", size, "]"));
   }
   if (step.index == size) return reflection->AddMessage(message, field);
   return reflection->MutableRepeatedMessage(message, field, step.index);
@@ -94,8 +93,8 @@ absl::Status SetLeaf(const std::string& assignment, const PathStep& step,
                      const FieldDescriptor* field, const std::string& value, Message* message) {
   const auto* reflection = message->GetReflection();
   if (step.index >= 0 && step.index != reflection->FieldSize(*message, field)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "--set ", assignment, ": write the whole list, e.g. ", step.field, "=[1, 2]"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("--set ", assignment, ": write the whole list, e.g. ", step.field, "=[1, 2]"));
   }
   if (step.index < 0) reflection->ClearField(message, field);
   return ParseConfigText(absl::StrCat(step.field, ValueText(field, value)),
@@ -104,8 +103,7 @@ absl::Status SetLeaf(const std::string& assignment, const PathStep& step,
 
 }  // namespace
 
-absl::Status ParseConfigText(const std::string& text, const std::string& origin,
-                             Message* message) {
+absl::Status ParseConfigText(const std::string& text, const std::string& origin, Message* message) {
   ErrorList errors(origin);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&errors);

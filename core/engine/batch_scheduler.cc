@@ -108,8 +108,8 @@ class BatchScheduler::Impl {
     std::deque<Queued> left;
     const BatchKey key = KeyOf(queue_.front().job);
     for (Queued& queued : queue_) {
-      const bool fits = static_cast<int>(batch.size()) < options_.max_batch_size &&
-                        KeyOf(queued.job) == key;
+      const bool fits =
+          static_cast<int>(batch.size()) < options_.max_batch_size && KeyOf(queued.job) == key;
       if (fits) {
         batch.push_back(std::move(queued));
       } else {
@@ -174,7 +174,7 @@ class BatchScheduler::Impl {
   mutable absl::Mutex mutex_;
   std::deque<Queued> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Mutex join_mutex_;  // serialises concurrent Stop() calls
+  absl::Mutex join_mutex_;                             // serialises concurrent Stop() calls
   std::thread executor_ ABSL_GUARDED_BY(join_mutex_);  // last: it uses everything above
 };
 

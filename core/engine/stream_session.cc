@@ -23,10 +23,14 @@ absl::StatusOr<Image> Decode(const SourceFrame& frame, const ImageLimits& limits
 
 std::string EncodeMask(const LabelMap& map, MaskFormat format) {
   switch (format) {
-    case MaskFormat::kNone: return "";
-    case MaskFormat::kRaw: return std::string(map.labels.begin(), map.labels.end());
-    case MaskFormat::kIndexRle: return EncodeIndexRle(map);
-    case MaskFormat::kPng: return EncodePalettePng(map);
+    case MaskFormat::kNone:
+      return "";
+    case MaskFormat::kRaw:
+      return std::string(map.labels.begin(), map.labels.end());
+    case MaskFormat::kIndexRle:
+      return EncodeIndexRle(map);
+    case MaskFormat::kPng:
+      return EncodePalettePng(map);
   }
   return "";
 }

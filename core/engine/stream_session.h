@@ -26,9 +26,9 @@ struct StreamOptions {
 struct SourceFrame {
   uint64_t id = 0;
   int64_t capture_time_us = 0;
-  bool raw = false;    // `bytes` are pixels in `format`, else a JPEG or PNG file
+  bool raw = false;  // `bytes` are pixels in `format`, else a JPEG or PNG file
   RawFormat format = RawFormat::kRgb8;
-  int64_t width = 0;   // of raw pixels
+  int64_t width = 0;  // of raw pixels
   int64_t height = 0;
   std::string bytes;
   absl::Status readable;  // not OK: what the transport found wrong; the frame's outcome

@@ -75,8 +75,8 @@ class TorchSegmenter : public Segmenter {
 
  private:
   torch::Tensor Pixels(absl::Span<const StepInput> batch) const {
-    torch::Tensor pixels = torch::empty({static_cast<int64_t>(batch.size()), 3,
-                                         info_.input_height_px, info_.input_width_px});
+    torch::Tensor pixels = torch::empty(
+        {static_cast<int64_t>(batch.size()), 3, info_.input_height_px, info_.input_width_px});
     const int64_t size = pixels[0].numel();
     float* to = pixels.data_ptr<float>();
     for (const StepInput& input : batch) {
@@ -119,8 +119,7 @@ class TorchSegmenter : public Segmenter {
         const float* from = tensor.data_ptr<float>() + b * tensor[0].numel();
         return std::vector<float>(from, from + tensor[0].numel());
       };
-      outputs.push_back(
-          {row(masks), row(slots), {row(next), batch[b].state->step + 1}});
+      outputs.push_back({row(masks), row(slots), {row(next), batch[b].state->step + 1}});
     }
     return outputs;
   }
@@ -208,8 +207,10 @@ std::string InitTorch(const config::ComputeConfig& compute) {
   at::set_num_threads(threads);
   const std::string blas = LoadedBlas();
   if (absl::StrContains(blas, "/blas/libblas")) {
-    SM_WARNING("the reference BLAS is loaded ({}): matrix products are 25x slower than with "
-               "OpenBLAS; install libopenblas0-openmp", blas);
+    SM_WARNING(
+        "the reference BLAS is loaded ({}): matrix products are 25x slower than with "
+        "OpenBLAS; install libopenblas0-openmp",
+        blas);
   }
   return absl::StrCat("torch=", TORCH_VERSION, " threads=", threads, " blas=", blas,
                       " precision=", WantsBFloat16(compute.precision()) ? "bf16" : "f32");

@@ -102,8 +102,8 @@ absl::StatusOr<LabelMap> DecodeIndexRle(absl::string_view bytes, int width, int 
     map.labels.insert(map.labels.end(), run, label);
   }
   if (map.labels.size() != total) {
-    return absl::DataLossError(absl::StrCat("mask runs fill ", map.labels.size(), " of ", total,
-                                            " pixels"));
+    return absl::DataLossError(
+        absl::StrCat("mask runs fill ", map.labels.size(), " of ", total, " pixels"));
   }
   return map;
 }
@@ -127,8 +127,8 @@ std::string EncodePalettePng(const LabelMap& map) {
     png_set_PLTE(png, info, palette.data(), kPaletteSize);
     png_write_info(png, info);
     for (int y = 0; y < map.height; ++y) {
-      png_write_row(png, const_cast<png_bytep>(map.labels.data()) +
-                             static_cast<size_t>(y) * map.width);
+      png_write_row(png,
+                    const_cast<png_bytep>(map.labels.data()) + static_cast<size_t>(y) * map.width);
     }
     png_write_end(png, nullptr);
   }

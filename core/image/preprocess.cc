@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-
 #include <opencv2/imgproc.hpp>
 
 #include "absl/types/span.h"
@@ -86,8 +85,8 @@ void ResizeCubic(const Image& image, const Crop& crop, int height, int width,
       weight[k] = rows[y].weight[k] / 255.0f;
     }
     for (int x = 0; x < row_values; ++x) {
-      blended[x] = weight[0] * source[0][x] + weight[1] * source[1][x] +
-                   weight[2] * source[2][x] + weight[3] * source[3][x];
+      blended[x] = weight[0] * source[0][x] + weight[1] * source[1][x] + weight[2] * source[2][x] +
+                   weight[3] * source[3][x];
     }
     float* target = out.data() + static_cast<size_t>(y) * width;
     for (int x = 0; x < width; ++x) {
@@ -142,13 +141,13 @@ std::vector<uint8_t> ResizeLabels(const std::vector<uint8_t>& labels, int width,
   const Crop crop = CropOf(width, height, geometry);
   std::vector<uint8_t> result(static_cast<size_t>(out_width) * out_height);
   for (int y = 0; y < out_height; ++y) {
-    const int from_y = std::min(
-        static_cast<int>((y + 0.5f) * (static_cast<float>(crop.height) / out_height)),
-        crop.height - 1);
+    const int from_y =
+        std::min(static_cast<int>((y + 0.5f) * (static_cast<float>(crop.height) / out_height)),
+                 crop.height - 1);
     for (int x = 0; x < out_width; ++x) {
-      const int from_x = std::min(
-          static_cast<int>((x + 0.5f) * (static_cast<float>(crop.width) / out_width)),
-          crop.width - 1);
+      const int from_x =
+          std::min(static_cast<int>((x + 0.5f) * (static_cast<float>(crop.width) / out_width)),
+                   crop.width - 1);
       result[static_cast<size_t>(y) * out_width + x] =
           labels[static_cast<size_t>(crop.top + from_y) * width + crop.left + from_x];
     }

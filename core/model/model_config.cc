@@ -28,8 +28,8 @@ class Problems {
       if (name == row.name) return;
       known.push_back(row.name);
     }
-    list_.push_back(absl::StrCat(field, " '", name, "' is unknown; there are: ",
-                                 absl::StrJoin(known, ", ")));
+    list_.push_back(
+        absl::StrCat(field, " '", name, "' is unknown; there are: ", absl::StrJoin(known, ", ")));
   }
 
   absl::Status status() const {
@@ -55,9 +55,9 @@ absl::Status ValidateModelConfig(const config::ModelConfig& config) {
   problems.RequireRow("predictor.kind", config.predictor().kind(), PredictorTable());
   problems.RequireRow("decoder.kind", config.decoder().kind(), DecoderTable());
   const int heads = config.predictor().num_heads();
-  problems.Require(heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
-                   absl::StrCat("predictor.num_heads ", heads, " does not divide slot_dim ",
-                                config.slot_dim()));
+  problems.Require(
+      heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
+      absl::StrCat("predictor.num_heads ", heads, " does not divide slot_dim ", config.slot_dim()));
   problems.Require(config.predictor().num_blocks() >= 1, "predictor.num_blocks is below 1");
   problems.Require(config.decoder().hidden_dim() >= 1, "decoder.hidden_dim is below 1");
   problems.Require(config.decoder().num_hidden_layers() >= 1,

@@ -57,10 +57,9 @@ std::string Listed(const char* what, const std::vector<std::string>& keys) {
   constexpr size_t kShown = 5;
   if (keys.empty()) return "";
   std::vector<std::string> shown(keys.begin(), keys.begin() + std::min(kShown, keys.size()));
-  return absl::StrCat(what, " ", absl::StrJoin(shown, ", "),
-                      keys.size() > kShown ? absl::StrCat(" and ", keys.size() - kShown, " more")
-                                           : "",
-                      "; ");
+  return absl::StrCat(
+      what, " ", absl::StrJoin(shown, ", "),
+      keys.size() > kShown ? absl::StrCat(" and ", keys.size() - kShown, " more") : "", "; ");
 }
 
 }  // namespace
@@ -156,10 +155,10 @@ absl::Status SaveModelDirectory(const std::string& directory, config::Manifest m
   if (own->role().empty()) own->set_role(manifest.role() == "backbone" ? "backbone" : "head");
   own->set_file(file);
   own->set_sha256(digest);
-  return WriteFileAtomically(
-      (std::filesystem::path(directory) / "manifest.textproto").string(),
-      "# proto-file: proto/slotmatch/config/manifest.proto\n"
-      "# proto-message: slotmatch.config.Manifest\n" + ConfigText(manifest));
+  return WriteFileAtomically((std::filesystem::path(directory) / "manifest.textproto").string(),
+                             "# proto-file: proto/slotmatch/config/manifest.proto\n"
+                             "# proto-message: slotmatch.config.Manifest\n" +
+                                 ConfigText(manifest));
 }
 
 }  // namespace slotmatch

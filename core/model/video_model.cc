@@ -42,7 +42,7 @@ struct VideoModelImpl::Parts {
   int64_t grid_height = 0, grid_width = 0;
   Vit backbone{nullptr};
   Mlp transform{nullptr};
-  torch::Tensor position;           // [1, N, S] or undefined
+  torch::Tensor position;             // [1, N, S] or undefined
   torch::Tensor norm_mean, norm_std;  // [D] or undefined
   std::shared_ptr<SlotInit> init;
   SlotAttention corrector{nullptr};
@@ -63,8 +63,8 @@ VideoModelImpl::VideoModelImpl(const config::ModelConfig& config, WithEncoder wi
   register_module("initializer", p.init);
   auto encoder = register_module("encoder", Group())->register_module("module", Group());
   if (with_encoder == WithEncoder::kYes) {
-    p.backbone = encoder->register_module("backbone", Group())
-                     ->register_module("model", Vit(p.shape));
+    p.backbone =
+        encoder->register_module("backbone", Group())->register_module("model", Vit(p.shape));
     for (torch::Tensor& weight : p.backbone->parameters()) weight.set_requires_grad(false);
   }
   p.transform = encoder->register_module(
@@ -90,9 +90,9 @@ VideoModelImpl::VideoModelImpl(const config::ModelConfig& config, WithEncoder wi
   }
   if (config.grouping_head().enabled()) {
     p.grouping = register_module(
-        "grouping_head", Mlp(std::vector<int64_t>{slot_dim, config.grouping_head().hidden_dim(),
-                                                  dim + kCoordinates},
-                             /*initial_layer_norm=*/false));
+        "grouping_head",
+        Mlp(std::vector<int64_t>{slot_dim, config.grouping_head().hidden_dim(), dim + kCoordinates},
+            /*initial_layer_norm=*/false));
   }
 }
 
@@ -104,7 +104,9 @@ Vit VideoModelImpl::backbone() const { return parts_->backbone; }
 torch::Tensor VideoModelImpl::Encode(const torch::Tensor& frames) {
   TORCH_CHECK(!parts_->backbone.is_empty(), "this model was built without its encoder");
   CheckShape("frames", frames,
-             {{"B"}, {"C", 3}, {"H", config_.encoder().input_height_px()},
+             {{"B"},
+              {"C", 3},
+              {"H", config_.encoder().input_height_px()},
               {"W", config_.encoder().input_width_px()}});
   torch::NoGradGuard no_grad;
   return parts_->backbone->forward(frames);
@@ -129,8 +131,9 @@ void VideoModelImpl::SetTokenStatistics(const torch::Tensor& mean, const torch::
 }
 
 torch::Tensor VideoModelImpl::Transform(const torch::Tensor& tokens) {
-  TORCH_CHECK(tokens.size(-2) == grid_height() * grid_width(), "tokens: expected [..., N=",
-              grid_height() * grid_width(), ", D], got ", tokens.sizes());
+  TORCH_CHECK(tokens.size(-2) == grid_height() * grid_width(),
+              "tokens: expected [..., N=", grid_height() * grid_width(), ", D], got ",
+              tokens.sizes());
   const torch::Tensor features = parts_->transform->forward(tokens);
   return parts_->position.defined() ? features + parts_->position : features;
 }
@@ -145,7 +148,8 @@ StepResult VideoModelImpl::Step(const torch::Tensor& features, const SlotState& 
       state.step == 0 ? attention.first_frame_iterations() : attention.iterations();
   const SlotAttentionResult corrected =
       parts_->corrector->forward(features, state.slots, iterations);
-  return {corrected.slots, corrected.attention,
+  return {corrected.slots,
+          corrected.attention,
           {parts_->predictor->forward(corrected.slots), state.step + 1}};
 }
 
@@ -167,8 +171,7 @@ ScanResult VideoModelImpl::Scan(const torch::Tensor& features, SlotState state) 
   return {torch::stack(slots, 1), torch::stack(predicted, 1), torch::stack(attention, 1), state};
 }
 
-DecodeResult VideoModelImpl::Decode(const torch::Tensor& slots,
-                                    const torch::Tensor& token_index) {
+DecodeResult VideoModelImpl::Decode(const torch::Tensor& slots, const torch::Tensor& token_index) {
   return parts_->decoder->Decode(slots, token_index);
 }
 

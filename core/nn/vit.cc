@@ -79,12 +79,11 @@ torch::Tensor ResamplePositions(const torch::Tensor& table, int64_t height, int6
   if (grid == height && grid == width) return table;
   const int64_t dim = table.size(2);
   const torch::Tensor old = table.slice(1, 1).reshape({1, grid, grid, dim}).permute({0, 3, 1, 2});
-  const torch::Tensor resized =
-      F::interpolate(old, F::InterpolateFuncOptions()
-                              .size(std::vector<int64_t>{height, width})
-                              .mode(torch::kBicubic)
-                              .align_corners(false)
-                              .antialias(true));
+  const torch::Tensor resized = F::interpolate(old, F::InterpolateFuncOptions()
+                                                        .size(std::vector<int64_t>{height, width})
+                                                        .mode(torch::kBicubic)
+                                                        .align_corners(false)
+                                                        .antialias(true));
   const torch::Tensor patches = resized.permute({0, 2, 3, 1}).reshape({1, height * width, dim});
   return torch::cat({table.slice(1, 0, 1), patches}, 1);
 }

@@ -143,8 +143,12 @@ Segmentation SegmentFromSoftMasks(absl::Span<const float> masks, int num_slots, 
   for (const Tally& tally : upsampler.tallies()) {
     SlotStats stats;
     if (tally.area > 0) {
-      stats = {tally.area, tally.value / static_cast<double>(tally.area), tally.left, tally.top,
-               tally.right - tally.left + 1, tally.bottom - tally.top + 1};
+      stats = {tally.area,
+               tally.value / static_cast<double>(tally.area),
+               tally.left,
+               tally.top,
+               tally.right - tally.left + 1,
+               tally.bottom - tally.top + 1};
     }
     result.slots.push_back(stats);
   }

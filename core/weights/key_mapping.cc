@@ -123,19 +123,27 @@ void Store(T value, uint8_t* bytes, int64_t i) {
 
 double LoadAs(DType dtype, const uint8_t* bytes, int64_t i) {
   switch (dtype) {
-    case DType::kF64: return Load<double>(bytes, i);
-    case DType::kF32: return Load<float>(bytes, i);
-    case DType::kF16: return HalfToFloat(Load<uint16_t>(bytes, i));
-    default: return BFloatToFloat(Load<uint16_t>(bytes, i));
+    case DType::kF64:
+      return Load<double>(bytes, i);
+    case DType::kF32:
+      return Load<float>(bytes, i);
+    case DType::kF16:
+      return HalfToFloat(Load<uint16_t>(bytes, i));
+    default:
+      return BFloatToFloat(Load<uint16_t>(bytes, i));
   }
 }
 
 void StoreAs(DType dtype, double value, uint8_t* bytes, int64_t i) {
   switch (dtype) {
-    case DType::kF64: return Store(value, bytes, i);
-    case DType::kF32: return Store(static_cast<float>(value), bytes, i);
-    case DType::kF16: return Store(FloatToHalf(static_cast<float>(value)), bytes, i);
-    default: return Store(FloatToBFloat(static_cast<float>(value)), bytes, i);
+    case DType::kF64:
+      return Store(value, bytes, i);
+    case DType::kF32:
+      return Store(static_cast<float>(value), bytes, i);
+    case DType::kF16:
+      return Store(FloatToHalf(static_cast<float>(value)), bytes, i);
+    default:
+      return Store(FloatToBFloat(static_cast<float>(value)), bytes, i);
   }
 }
 
@@ -153,8 +161,9 @@ absl::StatusOr<BackboneKeys> MapBackboneKeys(const std::map<std::string, TensorV
     return absl::DataLossError(
         "neither 'cls_token' nor 'embeddings.cls_token' is there: not a ViT backbone");
   }
-  result.convention = hugging_face ? "huggingface" : tensors.count("mask_token") > 0 ? "torch-hub"
-                                                                                     : "timm";
+  result.convention = hugging_face                      ? "huggingface"
+                      : tensors.count("mask_token") > 0 ? "torch-hub"
+                                                        : "timm";
   for (const auto& [key, view] : tensors) {
     if (IsIgnored(key)) {
       result.ignored.push_back(key);

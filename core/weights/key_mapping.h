@@ -25,7 +25,7 @@ struct BackboneKeys {
 };
 
 // DINOv2 weights in the names of Hugging Face, torch-hub or timm -> timm names without the final
-// norm and the mask token (model.md section 13). kDataLoss names the first key that fits none.
+// norm and the mask token. kDataLoss names the first key that fits none.
 absl::StatusOr<BackboneKeys> MapBackboneKeys(const std::map<std::string, TensorView>& tensors);
 
 // Floating-point tensor as another floating-point type, round to nearest even. Other dtypes are

@@ -19,8 +19,8 @@ absl::StatusOr<std::string> PartPath(const fs::path& directory, const std::strin
   const fs::path path = fs::weakly_canonical(directory / file, error);
   const auto relative = path.lexically_relative(root);
   if (fs::path(file).is_absolute() || relative.empty() || *relative.begin() == "..") {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "part '", file, "' lies outside the model repository ", root.string()));
+    return absl::FailedPreconditionError(
+        absl::StrCat("part '", file, "' lies outside the model repository ", root.string()));
   }
   if (!fs::exists(path)) {
     return absl::NotFoundError(absl::StrCat("part '", file, "' is missing: ", path.string()));
@@ -75,9 +75,8 @@ absl::StatusOr<std::shared_ptr<const SafetensorsFile>> PartCache::Open(const std
   if (found != files_.end()) return found->second;
   SM_ASSIGN_OR_RETURN(const std::string actual, Sha256OfFile(path));
   if (actual != sha256) {
-    return absl::DataLossError(absl::StrCat(path, " has SHA-256 ", actual,
-                                            ", the manifest says ", sha256,
-                                            ": the file is damaged or was replaced"));
+    return absl::DataLossError(absl::StrCat(path, " has SHA-256 ", actual, ", the manifest says ",
+                                            sha256, ": the file is damaged or was replaced"));
   }
   SM_ASSIGN_OR_RETURN(auto file, SafetensorsFile::Open(path));
   files_[path + sha256] = file;
@@ -89,8 +88,8 @@ absl::StatusOr<ModelFiles> OpenModelDirectory(const std::string& directory, Part
   model.directory = directory;
   const std::string path = (fs::path(directory) / "manifest.textproto").string();
   if (!fs::exists(path)) {
-    return absl::NotFoundError(absl::StrCat(
-        directory, " is not a model directory: ", path, " is missing"));
+    return absl::NotFoundError(
+        absl::StrCat(directory, " is not a model directory: ", path, " is missing"));
   }
   SM_RETURN_IF_ERROR(LoadConfigFile(path, &model.manifest));
   absl::Status status = CheckManifest(model.manifest);

@@ -31,8 +31,8 @@ struct DTypeRow {
   size_t bytes;
 };
 constexpr DTypeRow kDTypes[] = {
-    {DType::kF64, "F64", 8},   {DType::kF32, "F32", 4}, {DType::kF16, "F16", 2},
-    {DType::kBF16, "BF16", 2}, {DType::kI64, "I64", 8}, {DType::kI32, "I32", 4},
+    {DType::kF64, "F64", 8},   {DType::kF32, "F32", 4},   {DType::kF16, "F16", 2},
+    {DType::kBF16, "BF16", 2}, {DType::kI64, "I64", 8},   {DType::kI32, "I32", 4},
     {DType::kU8, "U8", 1},     {DType::kBool, "BOOL", 1},
 };
 
@@ -132,9 +132,9 @@ absl::Status CheckCover(std::vector<Range> ranges, uint64_t data_size) {
   uint64_t position = 0;
   for (const Range& range : ranges) {
     if (range.begin != position) {
-      return absl::DataLossError(absl::StrCat("tensor '", range.name, "' begins at ", range.begin,
-                                              ", ", position, " was expected: ",
-                                              range.begin < position ? "overlap" : "gap"));
+      return absl::DataLossError(
+          absl::StrCat("tensor '", range.name, "' begins at ", range.begin, ", ", position,
+                       " was expected: ", range.begin < position ? "overlap" : "gap"));
     }
     position = range.end;
   }
@@ -152,8 +152,8 @@ absl::Status ParseArchive(const uint8_t* bytes, size_t size,
   if (size < sizeof(header_size)) return absl::DataLossError("shorter than a header length");
   std::memcpy(&header_size, bytes, sizeof(header_size));
   if (header_size > kMaxHeaderBytes || header_size > size - sizeof(header_size)) {
-    return absl::DataLossError(absl::StrCat("header length ", header_size,
-                                            " does not fit a file of ", size, " bytes"));
+    return absl::DataLossError(
+        absl::StrCat("header length ", header_size, " does not fit a file of ", size, " bytes"));
   }
   SM_ASSIGN_OR_RETURN(const json header,
                       ParseHeader(reinterpret_cast<const char*>(bytes) + 8, header_size));

@@ -122,11 +122,12 @@ absl::Status ServerApp::WarmUp() {
     SM_RETURN_IF_ERROR(RunOne(scheduler_.get(), i, info, first.next_state).status());
     const absl::Duration took = absl::Now() - start;
     metrics_.SetModel(info, models_[i].load_time, took);
-    SM_INFO("model ready name={} version={} role={} input={}x{} slots={} load_ms={:.0f} "
-            "warm_up_ms={:.0f}",
-            info.name, info.version, info.role, info.input_width_px, info.input_height_px,
-            info.num_slots, absl::ToDoubleMilliseconds(models_[i].load_time),
-            absl::ToDoubleMilliseconds(took));
+    SM_INFO(
+        "model ready name={} version={} role={} input={}x{} slots={} load_ms={:.0f} "
+        "warm_up_ms={:.0f}",
+        info.name, info.version, info.role, info.input_width_px, info.input_height_px,
+        info.num_slots, absl::ToDoubleMilliseconds(models_[i].load_time),
+        absl::ToDoubleMilliseconds(took));
   }
   return absl::OkStatus();
 }

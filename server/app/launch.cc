@@ -34,8 +34,7 @@ absl::StatusOr<std::vector<ServedSegmenter>> LoadModels(const config::ServeConfi
   const auto backbones = NewBackboneCache();
   for (const config::ServedModel& served : config.models()) {
     const absl::Time start = absl::Now();
-    SM_ASSIGN_OR_RETURN(auto segmenter,
-                        LoadSegmenter(served, config.compute(), &parts, backbones));
+    SM_ASSIGN_OR_RETURN(auto segmenter, LoadSegmenter(served, config.compute(), &parts, backbones));
     models.push_back({std::move(segmenter), absl::Now() - start});
   }
   return models;

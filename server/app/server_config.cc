@@ -1,7 +1,7 @@
 #include "server/app/server_config.h"
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/base/version.h"
@@ -38,9 +38,8 @@ absl::Status CheckRanges(const config::ServeConfig& config) {
   };
   for (const RangeRow& row : rows) {
     if (row.value >= row.lowest && row.value <= row.highest) continue;
-    return absl::FailedPreconditionError(absl::StrCat(row.setting, " is ", row.value,
-                                                      "; it must be between ", row.lowest, " and ",
-                                                      row.highest));
+    return absl::FailedPreconditionError(absl::StrCat(
+        row.setting, " is ", row.value, "; it must be between ", row.lowest, " and ", row.highest));
   }
   return absl::OkStatus();
 }

@@ -54,10 +54,10 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
   impl.server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
   impl.server.set_socket_options(ReuseAddressOnly);
   impl.server.set_payload_max_length(kMaxRequestBytes);
-  impl.server.Get("/metrics", [text = std::move(text)](const httplib::Request&,
-                                                       httplib::Response& response) {
-    response.set_content(text(), kContentType);
-  });
+  impl.server.Get("/metrics",
+                  [text = std::move(text)](const httplib::Request&, httplib::Response& response) {
+                    response.set_content(text(), kContentType);
+                  });
   impl.port = port == 0 ? impl.server.bind_to_any_port(host)
                         : (impl.server.bind_to_port(host, port) ? port : -1);
   if (impl.port <= 0) {

@@ -1,9 +1,9 @@
 #include "server/metrics/server_metrics.h"
 
+#include <prometheus/text_serializer.h>
+
 #include <atomic>
 #include <map>
-
-#include <prometheus/text_serializer.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -43,9 +43,10 @@ const Histogram::BucketBoundaries& AgeBuckets() {
 // gRPC codes by number, spelled as go-grpc-middleware does.
 const std::vector<std::string>& CodeNames() {
   static const auto& names = *new std::vector<std::string>{
-      "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound",
-      "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",
-      "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated"};
+      "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+      "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+      "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+      "DataLoss", "Unauthenticated"};
   return names;
 }
 
@@ -59,8 +60,8 @@ constexpr MethodRow kMethods[] = {
 }  // namespace
 
 const std::vector<std::string>& SessionEndReasons() {
-  static const auto& reasons = *new std::vector<std::string>{
-      "client_done", "client_cancelled", "client_error", "idle", "draining"};
+  static const auto& reasons = *new std::vector<std::string>{"client_done", "client_cancelled",
+                                                             "client_error", "idle", "draining"};
   return reasons;
 }
 

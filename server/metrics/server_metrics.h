@@ -1,14 +1,14 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -39,8 +39,8 @@ class ServerMetrics {
 
   void SessionOpened();
   void SessionClosed(const std::string& reason,
-                     absl::Duration age);  // a row of SessionEndReasons()
-  void FrameReceived(const std::string& codec, size_t bytes);         // jpeg, png or raw
+                     absl::Duration age);                      // a row of SessionEndReasons()
+  void FrameReceived(const std::string& codec, size_t bytes);  // jpeg, png or raw
   void FrameProcessed(absl::Duration latency, size_t bytes);
   void FrameFailed(const std::string& reason);  // decode_error, deadline, cancelled or internal
   void StageDone(Stage stage, absl::Duration duration);

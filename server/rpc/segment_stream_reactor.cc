@@ -16,10 +16,14 @@ namespace {
 const char* FailureReason(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kDataLoss: return "decode_error";
-    case absl::StatusCode::kDeadlineExceeded: return "deadline";
-    case absl::StatusCode::kCancelled: return "cancelled";
-    default: return "internal";
+    case absl::StatusCode::kDataLoss:
+      return "decode_error";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "deadline";
+    case absl::StatusCode::kCancelled:
+      return "cancelled";
+    default:
+      return "internal";
   }
 }
 
@@ -171,11 +175,11 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
   opened_at_ = absl::Now();
   slot_encoding_ = options.slot_encoding;
   const ModelInfo& info = service_->models[model];
-  auto session = StreamSession::Create(
-      model, info, options.stream, service_->scheduler, service_->pool,
-      [weak = weak_from_this()](FrameOutcome outcome) {
-        if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
-      });
+  auto session =
+      StreamSession::Create(model, info, options.stream, service_->scheduler, service_->pool,
+                            [weak = weak_from_this()](FrameOutcome outcome) {
+                              if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
+                            });
   SM_INFO("session opened session_id={} model={} peer={}", session_id_, info.name,
           context_->peer());
   v1::SegmentResponse response;

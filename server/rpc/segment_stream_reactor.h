@@ -67,7 +67,7 @@ class SegmentStreamReactor
   // fixed before the first frame reaches another thread.
   v1::SegmentRequest request_;
   std::shared_ptr<StreamSession> session_;  // written under mutex_: OnCancel reads it there
-  std::string session_id_;  // set before the first reaction; empty: not admitted
+  std::string session_id_;                  // set before the first reaction; empty: not admitted
   v1::SlotEncoding slot_encoding_ = v1::SLOT_ENCODING_F32;
   std::optional<uint64_t> last_frame_id_;
   absl::Time opened_at_;

@@ -127,8 +127,8 @@ absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
                                                  " is unknown here; GetServerInfo lists them"));
   }
   if (!v1::MaskSize_IsValid(config.mask().size())) {
-    return absl::UnimplementedError(absl::StrCat("mask size ", config.mask().size(),
-                                                 " is unknown here; use SOURCE or GRID"));
+    return absl::UnimplementedError(
+        absl::StrCat("mask size ", config.mask().size(), " is unknown here; use SOURCE or GRID"));
   }
   if (!v1::SlotEncoding_IsValid(config.slots().encoding())) {
     return absl::UnimplementedError(absl::StrCat("slot encoding ", config.slots().encoding(),

@@ -73,9 +73,13 @@ nlohmann::json Report(const Arguments& a, const EngineBench& engine, const Servi
   std::printf("%-22s %10.2f %10.1f   %.3f of engine\n", "through the service", served,
               1000 / served, service_ratio);
   std::printf("\nserver's peak memory %.0f MiB\n", rss_mib);
-  return {{"streams", a.streams}, {"backbone_fps", backbone}, {"engine_fps", model},
-          {"service_fps", served}, {"engine_to_backbone", model_ratio},
-          {"service_to_engine", service_ratio}, {"server_peak_rss_mib", rss_mib}};
+  return {{"streams", a.streams},
+          {"backbone_fps", backbone},
+          {"engine_fps", model},
+          {"service_fps", served},
+          {"engine_to_backbone", model_ratio},
+          {"service_to_engine", service_ratio},
+          {"server_peak_rss_mib", rss_mib}};
 }
 
 absl::Status Bench(const Arguments& a, const std::string& program) {
@@ -84,8 +88,7 @@ absl::Status Bench(const Arguments& a, const std::string& program) {
   }
   SM_ASSIGN_OR_RETURN(const auto engine, EngineBench::Open(a.model, static_cast<int>(a.threads)));
   ServiceBench::Options options;
-  options.server =
-      (std::filesystem::path(program).parent_path() / "slotmatch_server").string();
+  options.server = (std::filesystem::path(program).parent_path() / "slotmatch_server").string();
   options.model = a.model;
   options.video = a.video;
   options.threads = static_cast<int>(a.threads);

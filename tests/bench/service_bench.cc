@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/frame_source.h"
 #include "client/stream_client.h"
@@ -27,10 +27,9 @@ class Bench : public ServiceBench {
     const std::string folder = FreshFolder("bench");
     const std::string ready = folder + "/ready.json";
     server_ = std::make_unique<Process>(
-        std::vector<std::string>{
-            options.server, "--model", options.model, "--listen", "127.0.0.1:0", "--metrics",
-            "none", "--ready-file", ready, "--set",
-            absl::StrCat("compute.torch_threads=", options.threads)},
+        std::vector<std::string>{options.server, "--model", options.model, "--listen",
+                                 "127.0.0.1:0", "--metrics", "none", "--ready-file", ready, "--set",
+                                 absl::StrCat("compute.torch_threads=", options.threads)},
         folder + "/server.log");
     Eventually([&] { return !server_->running() || ReadFile(ready).ok(); }, kStartPatience);
     SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(ready));
@@ -62,9 +61,8 @@ class Bench : public ServiceBench {
     std::vector<absl::Status> ends(streams);
     for (int s = 0; s < streams; ++s) {
       threads.emplace_back([this, steps, client = clients[s].get()] { Send(client, steps); });
-      threads.emplace_back([steps, client = clients[s].get(), end = &ends[s]] {
-        *end = ReceiveAll(client, steps);
-      });
+      threads.emplace_back(
+          [steps, client = clients[s].get(), end = &ends[s]] { *end = ReceiveAll(client, steps); });
     }
     for (std::thread& thread : threads) thread.join();
     const absl::Duration took = absl::Now() - start;

@@ -26,8 +26,8 @@ class Client : public ServedTest {
 
   void SetUp() override {
     ServedTest::SetUp();
-    out_ = absl::StrCat(folder_, "/",
-                        testing::UnitTest::GetInstance()->current_test_info()->name());
+    out_ =
+        absl::StrCat(folder_, "/", testing::UnitTest::GetInstance()->current_test_info()->name());
   }
 
   // The client's exit code with `arguments`, run to its end.
@@ -82,21 +82,28 @@ TEST_F(Client, StandardInputThatEndsInsideAPictureIs65WithPartialResults) {
 
 TEST_F(Client, WaysOfSendingAndStridesGiveResults) {
   ASSERT_EQ(Run({"--video", kSampleVideo, "--out", out_, "--max-frames", "3", "--stride", "4",
-                 "--codec", "png"}), 0) << client_->Output();
+                 "--codec", "png"}),
+            0)
+      << client_->Output();
   ASSERT_EQ(Run({"--video", kSampleVideo, "--out", out_ + "_raw", "--max-frames", "3", "--stride",
-                 "4", "--codec", "raw"}), 0) << client_->Output();
+                 "4", "--codec", "raw"}),
+            0)
+      << client_->Output();
   EXPECT_EQ(ReadJson(out_ + "/summary.json").at("frames").get<int>(), 3);
   ExpectSameMasks(out_, out_ + "_raw", 3, 1);
 }
 
 TEST_F(Client, MaskSizes) {
   ASSERT_EQ(Run({"--video", kSampleFrames, "--out", out_, "--masks", "grid", "--max-frames", "2"}),
-            0) << client_->Output();
+            0)
+      << client_->Output();
   const cv::Mat mask = cv::imread(out_ + "/masks/00001.png", cv::IMREAD_UNCHANGED);
   const cv::Mat frame = cv::imread(std::string(kSampleFrames) + "/00000.jpg");
   EXPECT_EQ(mask.size(), frame.size());  // scaled up again
   ASSERT_EQ(Run({"--video", kSampleFrames, "--out", out_ + "_none", "--masks", "none",
-                 "--max-frames", "2"}), 0) << client_->Output();
+                 "--max-frames", "2"}),
+            0)
+      << client_->Output();
   EXPECT_EQ(CountLines(out_ + "_none/slots.jsonl"), 2);
   EXPECT_FALSE(fs::exists(out_ + "_none/masks/00000.png"));
   EXPECT_FALSE(fs::exists(out_ + "_none/overlay.mp4"));

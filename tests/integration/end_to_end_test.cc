@@ -84,8 +84,8 @@ class Shutdown : public ::testing::Test {
   }
 
   void Start(const std::vector<std::string>& arguments) {
-    server_ = std::make_unique<ServerProcess>(folder_, std::vector<std::string>{kStudent},
-                                              arguments);
+    server_ =
+        std::make_unique<ServerProcess>(folder_, std::vector<std::string>{kStudent}, arguments);
     ASSERT_TRUE(server_->ready()) << server_->process().Output();
   }
 

@@ -49,8 +49,8 @@ class HostileInput : public ServedTest {
   }
 
   static StreamEnd Normal() {
-    return RunStream(stub_.get(), {ConfigRequest(), EncodedRequest(1, jpeg_[0]),
-                                   EncodedRequest(2, jpeg_[1])});
+    return RunStream(stub_.get(),
+                     {ConfigRequest(), EncodedRequest(1, jpeg_[0]), EncodedRequest(2, jpeg_[1])});
   }
 
   // Any case: nothing of it stays behind.
@@ -157,9 +157,8 @@ TEST_F(HostileInput, FrameBeforeConfigEndsTheStream) {
 }
 
 TEST_F(HostileInput, SecondConfigEndsTheStreamAfterTheFramesBeforeIt) {
-  const StreamEnd end = RunStream(
-      stub_.get(), {ConfigRequest(), EncodedRequest(1, jpeg_[0]), ConfigRequest(),
-                    EncodedRequest(2, jpeg_[1])});
+  const StreamEnd end = RunStream(stub_.get(), {ConfigRequest(), EncodedRequest(1, jpeg_[0]),
+                                                ConfigRequest(), EncodedRequest(2, jpeg_[1])});
   ExpectEnd(end, grpc::StatusCode::INVALID_ARGUMENT, "one SessionConfig");
   EXPECT_EQ(end.answers.size(), 1u);
   ExpectAsBefore(end, 0, 0);
@@ -167,9 +166,8 @@ TEST_F(HostileInput, SecondConfigEndsTheStreamAfterTheFramesBeforeIt) {
 
 TEST_F(HostileInput, FrameIdsMustIncrease) {
   for (const uint64_t second : {5, 4, 0}) {
-    const StreamEnd end = RunStream(
-        stub_.get(), {ConfigRequest(), EncodedRequest(5, jpeg_[0]),
-                      EncodedRequest(second, jpeg_[1])});
+    const StreamEnd end = RunStream(stub_.get(), {ConfigRequest(), EncodedRequest(5, jpeg_[0]),
+                                                  EncodedRequest(second, jpeg_[1])});
     ExpectEnd(end, grpc::StatusCode::OUT_OF_RANGE, "ids must strictly increase");
     EXPECT_EQ(end.answers.size(), 1u);
     ExpectAsBefore(end, 0, 0);
@@ -237,8 +235,8 @@ TEST_F(HostileInput, CancelInMidStreamLeavesNothingBehind) {
 
 TEST_F(HostileInput, SessionsBeyondTheLimitAreRefusedUntilOneEnds) {
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<std::unique_ptr<
-      grpc::ClientReaderWriter<v1::SegmentRequest, v1::SegmentResponse>>> streams;
+  std::vector<std::unique_ptr<grpc::ClientReaderWriter<v1::SegmentRequest, v1::SegmentResponse>>>
+      streams;
   for (int i = 0; i < kMaxSessions; ++i) {
     contexts.push_back(std::make_unique<grpc::ClientContext>());
     streams.push_back(stub_->Segment(contexts.back().get()));

@@ -22,8 +22,12 @@ std::vector<std::string> ServerCommand(const std::string& folder,
                                        const std::vector<std::string>& models,
                                        const std::vector<std::string>& arguments) {
   std::filesystem::remove(folder + "/ready.json");
-  std::vector<std::string> command = {ProgramPath("slotmatch_server"), "--listen", "127.0.0.1:0",
-                                      "--metrics", "127.0.0.1:0", "--ready-file",
+  std::vector<std::string> command = {ProgramPath("slotmatch_server"),
+                                      "--listen",
+                                      "127.0.0.1:0",
+                                      "--metrics",
+                                      "127.0.0.1:0",
+                                      "--ready-file",
                                       folder + "/ready.json"};
   for (const std::string& model : models) command.insert(command.end(), {"--model", model});
   command.insert(command.end(), arguments.begin(), arguments.end());
@@ -36,8 +40,7 @@ ServerProcess::ServerProcess(const std::string& folder, const std::vector<std::s
                              const std::vector<std::string>& arguments)
     : process_(ServerCommand(folder, models, arguments), folder + "/server.log") {
   const std::string ready = folder + "/ready.json";
-  Eventually([&] { return !process_.running() || std::filesystem::exists(ready); },
-             kStartPatience);
+  Eventually([&] { return !process_.running() || std::filesystem::exists(ready); }, kStartPatience);
   if (std::filesystem::exists(ready)) info_ = ReadJson(ready);
 }
 

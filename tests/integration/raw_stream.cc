@@ -72,9 +72,9 @@ v1::SegmentRequest RawRequest(uint64_t id, v1::PixelFormat format, const cv::Mat
   cv::Mat pixels = bgr.clone();
   if (format == v1::PIXEL_FORMAT_RGB8) cv::cvtColor(bgr, pixels, cv::COLOR_BGR2RGB);
   if (format == v1::PIXEL_FORMAT_GRAY8) cv::cvtColor(bgr, pixels, cv::COLOR_BGR2GRAY);
-  return RawRequest(id, format, pixels.cols, pixels.rows,
-                    std::string(reinterpret_cast<const char*>(pixels.data),
-                                pixels.total() * pixels.elemSize()));
+  return RawRequest(
+      id, format, pixels.cols, pixels.rows,
+      std::string(reinterpret_cast<const char*>(pixels.data), pixels.total() * pixels.elemSize()));
 }
 
 StreamEnd RunStream(Stub* stub, const std::vector<v1::SegmentRequest>& requests) {

@@ -21,11 +21,10 @@ std::vector<cv::Mat> VideoFrames(const std::string& path, int count);
 
 std::string Encoded(const cv::Mat& bgr, const std::string& extension);
 
-v1::SegmentRequest ConfigRequest(
-    const std::string& model = "slotmatch",
-    v1::MaskEncoding encoding = v1::MASK_ENCODING_INDEX_RLE,
-    v1::MaskSize size = v1::MASK_SIZE_SOURCE,
-    v1::SlotEncoding slots = v1::SLOT_ENCODING_F32);
+v1::SegmentRequest ConfigRequest(const std::string& model = "slotmatch",
+                                 v1::MaskEncoding encoding = v1::MASK_ENCODING_INDEX_RLE,
+                                 v1::MaskSize size = v1::MASK_SIZE_SOURCE,
+                                 v1::SlotEncoding slots = v1::SLOT_ENCODING_F32);
 v1::SegmentRequest EncodedRequest(uint64_t id, const std::string& bytes);
 v1::SegmentRequest RawRequest(uint64_t id, v1::PixelFormat format, int width, int height,
                               const std::string& data);

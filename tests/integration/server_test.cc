@@ -115,8 +115,8 @@ TEST_F(Refusals, NotARefusalButAnAnswer) {
   EXPECT_THAT(run({"--version"}), testing::StartsWith("slotmatch_server "));
   EXPECT_THAT(run({"--help"}), HasSubstr("--ready-file FILE"));
   EXPECT_EQ(run({"--config", "configs/serve/default.textproto", "--check-config"}), "");
-  const std::string printed = run({"--config", "configs/serve/default.textproto",
-                                   "--print-config"});
+  const std::string printed =
+      run({"--config", "configs/serve/default.textproto", "--print-config"});
   EXPECT_THAT(printed, HasSubstr("max_message_bytes: 16777216"));
   WriteBytes(folder_ + "/printed.textproto", printed);
   EXPECT_EQ(run({"--config", folder_ + "/printed.textproto", "--print-config"}), printed);
@@ -149,17 +149,16 @@ TEST_F(Serving, MetricsCountWhatWasServedAndMemoryStaysSmall) {
   const auto stub = ConnectStub(server_->address());
   const std::string jpeg = Encoded(VideoFrames(kSampleVideo, 1).front(), ".jpg");
   for (const char* model : {"slotmatch", "slotcontrast"}) {
-    const StreamEnd end =
-        RunStream(stub.get(), {ConfigRequest(model), EncodedRequest(1, jpeg),
-                               EncodedRequest(2, "no image"), EncodedRequest(3, jpeg),
-                               EncodedRequest(4, jpeg)});
+    const StreamEnd end = RunStream(
+        stub.get(), {ConfigRequest(model), EncodedRequest(1, jpeg), EncodedRequest(2, "no image"),
+                     EncodedRequest(3, jpeg), EncodedRequest(4, jpeg)});
     ASSERT_TRUE(end.status.ok()) << end.status.error_message();
     EXPECT_EQ(end.opened->model().name(), model);
     EXPECT_EQ(end.answers.size(), 4u);
   }
 
-  ASSERT_TRUE(Eventually(
-      [&] { return MetricValue(scrape(), "slotmatch_sessions_active") == 0; }, kShortPatience));
+  ASSERT_TRUE(Eventually([&] { return MetricValue(scrape(), "slotmatch_sessions_active") == 0; },
+                         kShortPatience));
   const std::string after = scrape();
   EXPECT_EQ(MetricValue(after, "slotmatch_frames_processed_total"), 6);
   EXPECT_EQ(MetricValue(after, "slotmatch_frames_received_total", "jpeg"), 6);

@@ -150,8 +150,8 @@ TEST_F(Streams, WithoutMasksTheSlotsAreTheSame) {
 
 TEST_F(Streams, SlotVectorsComeAsAskedFor) {
   const auto run = [](v1::SlotEncoding encoding) {
-    const auto config = ConfigRequest("slotmatch", v1::MASK_ENCODING_NONE, v1::MASK_SIZE_SOURCE,
-                                      encoding);
+    const auto config =
+        ConfigRequest("slotmatch", v1::MASK_ENCODING_NONE, v1::MASK_SIZE_SOURCE, encoding);
     return Run(config, 1, AsPng)[0];
   };
   const std::vector<float> f32 = VectorsOf(run(v1::SLOT_ENCODING_F32), v1::SLOT_ENCODING_F32);

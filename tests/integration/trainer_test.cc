@@ -81,8 +81,9 @@ class Trainer : public ::testing::Test {
   // Starts a training and sends `signal` once `steps` steps are logged; its exit code.
   static int Interrupt(const std::string& out, int signal, int steps) {
     const auto run = StartTraining(out, {});
-    EXPECT_TRUE(Eventually([&] { return CountLines(out + "/losses.jsonl") >= steps; },
-                           kRunPatience)) << run->Output();
+    EXPECT_TRUE(
+        Eventually([&] { return CountLines(out + "/losses.jsonl") >= steps; }, kRunPatience))
+        << run->Output();
     run->Signal(signal);
     return run->Wait(kShortPatience);
   }
@@ -169,16 +170,19 @@ TEST_F(Trainer, StudentLearnsFromTheTeacherSlotBySlot) {
 
 TEST_F(Trainer, EvaluateScoresAModel) {
   const std::string scores = folder_ + "/scores.json";
-  const auto run = Start({"evaluate", "--model", Model(), "--data", kSampleClips, "--split", "val",
-                          "--json", scores, "--csv", folder_ + "/scores.csv", "--pictures",
-                          folder_ + "/strips"});
+  const auto run =
+      Start({"evaluate", "--model", Model(), "--data", kSampleClips, "--split", "val", "--json",
+             scores, "--csv", folder_ + "/scores.csv", "--pictures", folder_ + "/strips"});
   ASSERT_EQ(run->Wait(kRunPatience), 0) << run->Output();
   const auto object = ReadJson(scores);
   ASSERT_TRUE(object.is_object());
   EXPECT_GT(object.at("items").get<int>(), 0);
   const std::map<std::string, double> lowest = {
       // Chance is 0 for the adjusted Rand index; a few steps of training can be below it.
-      {"image_fg_ari", -0.5}, {"video_fg_ari", -0.5}, {"image_mbo", 0}, {"video_mbo", 0}};
+      {"image_fg_ari", -0.5},
+      {"video_fg_ari", -0.5},
+      {"image_mbo", 0},
+      {"video_mbo", 0}};
   for (const auto& [metric, low] : lowest) {
     EXPECT_GE(object.at(metric).get<double>(), low) << metric;
     EXPECT_LE(object.at(metric).get<double>(), 1) << metric;
@@ -191,9 +195,9 @@ TEST_F(Trainer, EvaluateScoresAModel) {
 // One forward: what infer writes is what the service answers.
 void ExpectInferEqualsService(const std::string& folder, const std::string& model) {
   fs::create_directories(folder);
-  const auto infer = StartProgram(kProgram, folder + "/infer.log",
-                                  {"infer", "--model", model, "--video", kSampleFrames, "--out",
-                                   folder + "/infer"});
+  const auto infer = StartProgram(
+      kProgram, folder + "/infer.log",
+      {"infer", "--model", model, "--video", kSampleFrames, "--out", folder + "/infer"});
   ASSERT_EQ(infer->Wait(kRunPatience), 0) << infer->Output();
   ServerProcess server(folder, {model});
   ASSERT_TRUE(server.ready()) << server.process().Output();
@@ -270,11 +274,14 @@ TEST_F(Trainer, CommandLinesAndMissingFiles) {
       {{"evaluate", "--model", kStudent, "--data", kSampleClips, "--split", "tset"}, 66, "tset"},
       {{"evaluate", "--model", "models/no_such", "--data", kSampleClips}, 66, "models/no_such"},
       {{"evaluate", "--model", "models/dinov2_vits14/1", "--data", kSampleClips}, 64, "backbone"},
-      {{"infer", "--model", kStudent, "--video", "no_such.mp4", "--out", folder_ + "/x"}, 66,
+      {{"infer", "--model", kStudent, "--video", "no_such.mp4", "--out", folder_ + "/x"},
+       66,
        "no_such.mp4"},
-      {{"infer", "--model", kStudent, "--video", kSampleVideo, "--out", Recipe() + "/x"}, 73,
+      {{"infer", "--model", kStudent, "--video", kSampleVideo, "--out", Recipe() + "/x"},
+       73,
        "recipe.textproto/x"},
-      {{"export", "--run", folder_ + "/no_such_run", "--to", folder_ + "/y/z/1"}, 66,
+      {{"export", "--run", folder_ + "/no_such_run", "--to", folder_ + "/y/z/1"},
+       66,
        "no_such_run"},
   };
   for (const Row& row : rows) {

@@ -5,6 +5,8 @@
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
+#include <cerrno>
+
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 
@@ -13,12 +15,20 @@ extern "C" void AnnotateIgnoreReadsEnd(const char* file, int line);
 
 namespace {
 
-
-// The library's function of a mangled name. Its first use may be in several threads at once.
+// The library's function of a mangled name.
 template <typename F>
 F Real(const char* name) {
   return reinterpret_cast<F>(dlsym(RTLD_NEXT, name));
 }
+
+// The library's locks leave errno alone, and callers count on it.
+class KeepErrno {
+ public:
+  ~KeepErrno() { errno = kept_; }
+
+ private:
+  const int kept_ = errno;
+};
 
 // While it unlocks or waits, a mutex evaluates conditions of other waiters under its lock, which
 // the sanitizer does not see as locked.
@@ -39,12 +49,14 @@ ABSL_NAMESPACE_BEGIN
 
 #define SM_LOCK(method, mangled)                                       \
   void Mutex::method() {                                               \
+    const KeepErrno keep;                                              \
     static const auto real = Real<void (*)(Mutex*)>(SM_ABSL(mangled)); \
     real(this);                                                        \
     __tsan_acquire(this);                                              \
   }
 #define SM_UNLOCK(method, mangled)                                     \
   void Mutex::method() {                                               \
+    const KeepErrno keep;                                              \
     static const auto real = Real<void (*)(Mutex*)>(SM_ABSL(mangled)); \
     __tsan_release(this);                                              \
     const IgnoreReads ignore;                                          \
@@ -57,6 +69,7 @@ SM_UNLOCK(Unlock, "5Mutex6UnlockEv")
 SM_UNLOCK(ReaderUnlock, "5Mutex12ReaderUnlockEv")
 
 bool Mutex::TryLock() {
+  const KeepErrno keep;
   static const auto real = Real<bool (*)(Mutex*)>(SM_ABSL("5Mutex7TryLockEv"));
   const bool locked = real(this);
   if (locked) __tsan_acquire(this);
@@ -64,8 +77,9 @@ bool Mutex::TryLock() {
 }
 
 void Mutex::Await(const Condition& condition) {
-  static const auto real = Real<void (*)(Mutex*, const Condition&)>(
-      SM_ABSL("5Mutex5AwaitERKNS0_9ConditionE"));
+  const KeepErrno keep;
+  static const auto real =
+      Real<void (*)(Mutex*, const Condition&)>(SM_ABSL("5Mutex5AwaitERKNS0_9ConditionE"));
   __tsan_release(this);
   {
     const IgnoreReads ignore;
@@ -75,6 +89,7 @@ void Mutex::Await(const Condition& condition) {
 }
 
 bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
+  const KeepErrno keep;
   static const auto real = Real<bool (*)(Mutex*, const Condition&, Time)>(
       SM_ABSL("5Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE"));
   __tsan_release(this);
@@ -88,6 +103,7 @@ bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
 }
 
 bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
+  const KeepErrno keep;
   static const auto real = Real<bool (*)(Mutex*, const Condition&, Duration)>(
       SM_ABSL("5Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE"));
   __tsan_release(this);
@@ -101,14 +117,15 @@ bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
 }
 
 void CondVar::Wait(Mutex* mutex) {
-  static const auto real =
-      Real<void (*)(CondVar*, Mutex*)>(SM_ABSL("7CondVar4WaitEPNS0_5MutexE"));
+  const KeepErrno keep;
+  static const auto real = Real<void (*)(CondVar*, Mutex*)>(SM_ABSL("7CondVar4WaitEPNS0_5MutexE"));
   __tsan_release(mutex);
   real(this, mutex);
   __tsan_acquire(mutex);
 }
 
 bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
+  const KeepErrno keep;
   static const auto real = Real<bool (*)(CondVar*, Mutex*, Time)>(
       SM_ABSL("7CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE"));
   __tsan_release(mutex);
@@ -118,6 +135,7 @@ bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
 }
 
 bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
+  const KeepErrno keep;
   static const auto real = Real<bool (*)(CondVar*, Mutex*, Duration)>(
       SM_ABSL("7CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE"));
   __tsan_release(mutex);
@@ -127,19 +145,22 @@ bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
 }
 
 void Notification::Notify() {
+  const KeepErrno keep;
   static const auto real = Real<void (*)(Notification*)>(SM_ABSL("12Notification6NotifyEv"));
   __tsan_release(this);
   real(this);
 }
 
 void Notification::WaitForNotification() const {
-  static const auto real = Real<void (*)(const Notification*)>(
-      SM_ABSL_CONST("12Notification19WaitForNotificationEv"));
+  const KeepErrno keep;
+  static const auto real =
+      Real<void (*)(const Notification*)>(SM_ABSL_CONST("12Notification19WaitForNotificationEv"));
   real(this);
   __tsan_acquire(const_cast<Notification*>(this));
 }
 
 bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
+  const KeepErrno keep;
   static const auto real = Real<bool (*)(const Notification*, Duration)>(
       SM_ABSL_CONST("12Notification30WaitForNotificationWithTimeoutENS0_8DurationE"));
   const bool notified = real(this, timeout);

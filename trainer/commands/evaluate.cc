@@ -99,9 +99,9 @@ absl::StatusOr<Evaluation> EvaluateModel(const std::string& model, const VideoDa
     }
     SM_RETURN_IF_ERROR(status);
     result.rows.push_back({dataset.video_name(video), board.EndVideo()});
-    SM_RETURN_IF_ERROR(strip.Write(absl::StrFormat(
-        "%s/%s_%s_%.3f.png", arguments.pictures, segmenter.manifest().name(),
-        result.rows.back().name, result.rows.back().scores.video.mbo)));
+    SM_RETURN_IF_ERROR(strip.Write(
+        absl::StrFormat("%s/%s_%s_%.3f.png", arguments.pictures, segmenter.manifest().name(),
+                        result.rows.back().name, result.rows.back().scores.video.mbo)));
     progress.Update(video + 1, absl::StrFormat("image FG-ARI %.3f  video mBO %.3f",
                                                board.image().fg_ari, board.video().mbo));
   }
@@ -111,12 +111,12 @@ absl::StatusOr<Evaluation> EvaluateModel(const std::string& model, const VideoDa
 }
 
 void PrintTable(const std::vector<Evaluation>& evaluations) {
-  std::printf("%-24s %7s %12s %12s %10s %10s\n", "model", "frames", "image FG-ARI",
-              "video FG-ARI", "image mBO", "video mBO");
+  std::printf("%-24s %7s %12s %12s %10s %10s\n", "model", "frames", "image FG-ARI", "video FG-ARI",
+              "image mBO", "video mBO");
   for (const Evaluation& e : evaluations) {
     std::printf("%-24s %7lld %12.4f %12.4f %10.4f %10.4f\n", e.model.c_str(),
-                static_cast<long long>(e.image.items), e.image.fg_ari, e.video.fg_ari,
-                e.image.mbo, e.video.mbo);
+                static_cast<long long>(e.image.items), e.image.fg_ari, e.video.fg_ari, e.image.mbo,
+                e.video.mbo);
   }
 }
 
@@ -146,8 +146,7 @@ absl::Status WriteFiles(const EvaluateArguments& arguments,
       for (const VideoRow& row : e.rows) {
         absl::StrAppendFormat(&text, "%s,%s,%d,%.6f,%.6f,%.6f,%.6f\n", e.model, row.name,
                               row.scores.image.items, row.scores.image.fg_ari,
-                              row.scores.video.fg_ari, row.scores.image.mbo,
-                              row.scores.video.mbo);
+                              row.scores.video.fg_ari, row.scores.image.mbo, row.scores.video.mbo);
       }
     }
     SM_RETURN_IF_ERROR(WriteFileAtomically(arguments.csv, text));

@@ -1,3 +1,5 @@
+#include <torch/torch.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -45,15 +47,40 @@ std::string DataOfRun(const fs::path& run, const std::string& name) {
   return LoadConfigFile(file.string(), &manifest).ok() ? manifest.provenance().data() : "";
 }
 
+// The checkpoints that are named, or the run's newest; several become the mean of their weights
+// (model soup), whose step is the last one's.
+absl::StatusOr<Checkpoint> ReadCheckpoints(const std::string& run,
+                                           const std::vector<std::string>& directories) {
+  if (directories.empty()) return LoadNewestCheckpoint((fs::path(run) / "checkpoints").string());
+  SM_ASSIGN_OR_RETURN(Checkpoint mean, LoadCheckpoint(directories.front()));
+  for (size_t i = 1; i < directories.size(); ++i) {
+    SM_ASSIGN_OR_RETURN(const Checkpoint next, LoadCheckpoint(directories[i]));
+    for (auto& [name, tensor] : mean.model) {
+      const auto found = next.model.find(name);
+      if (found == next.model.end() || found->second.sizes() != tensor.sizes()) {
+        return absl::DataLossError(
+            absl::StrCat(directories[i], " has no fitting '", name,
+                         "': only checkpoints of one model can be averaged"));
+      }
+      tensor = tensor + (found->second - tensor) / static_cast<double>(i + 1);
+    }
+    mean.step = next.step;
+  }
+  return mean;
+}
+
 }  // namespace
 
 absl::Status ExportCommand(int argc, char** argv) {
-  std::string run, checkpoint_dir, to, recipe, data;
-  std::vector<std::string> scores;
+  std::string run, to, recipe, data;
+  std::vector<std::string> checkpoints, scores;
   OptionTable options("slotmatch_trainer export",
                       "Writes a checkpoint of a run as a model directory that the server loads.");
   options.Text("run", "DIR", "run folder of slotmatch_trainer train", &run);
-  options.Text("checkpoint", "DIR", "one checkpoint of it; by default the newest", &checkpoint_dir);
+  options.Repeated("checkpoint", "DIR",
+                   "checkpoint to write, by default the run's newest; several: the mean of their "
+                   "weights",
+                   &checkpoints);
   options.Text("to", "DIR", "model directory to write, REPOSITORY/NAME/VERSION", &to);
   options.Text("recipe", "FILE", "path of the recipe, for the manifest", &recipe);
   options.Text("data", "TEXT", "training data, for the manifest; by default what the run says",
@@ -67,12 +94,9 @@ absl::Status ExportCommand(int argc, char** argv) {
   }
   if (run.empty() || to.empty()) return absl::InvalidArgumentError("export needs --run and --to");
   ModelToWrite model;
-  SM_RETURN_IF_ERROR(LoadConfigFile((fs::path(run) / "train_config.textproto").string(),
-                                    &model.config));
-  SM_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                      checkpoint_dir.empty()
-                          ? LoadNewestCheckpoint((fs::path(run) / "checkpoints").string())
-                          : LoadCheckpoint(checkpoint_dir));
+  SM_RETURN_IF_ERROR(
+      LoadConfigFile((fs::path(run) / "train_config.textproto").string(), &model.config));
+  SM_ASSIGN_OR_RETURN(const Checkpoint checkpoint, ReadCheckpoints(run, checkpoints));
   model.directory = to;
   model.tensors = checkpoint.model;
   model.provenance.set_recipe(recipe);

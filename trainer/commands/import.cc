@@ -46,10 +46,10 @@ absl::Status WriteBackbone(const std::string& directory, const std::string& name
   part->set_role("backbone");
   part->set_file("weights.safetensors");
   SM_ASSIGN_OR_RETURN(*part->mutable_sha256(), Sha256OfFile(file));
-  return WriteFileAtomically(
-      (std::filesystem::path(directory) / "manifest.textproto").string(),
-      "# proto-file: proto/slotmatch/config/manifest.proto\n"
-      "# proto-message: slotmatch.config.Manifest\n" + ConfigText(manifest));
+  return WriteFileAtomically((std::filesystem::path(directory) / "manifest.textproto").string(),
+                             "# proto-file: proto/slotmatch/config/manifest.proto\n"
+                             "# proto-message: slotmatch.config.Manifest\n" +
+                                 ConfigText(manifest));
 }
 
 }  // namespace
@@ -75,8 +75,8 @@ absl::Status ImportCommand(int argc, char** argv) {
   absl::StatusOr<BackboneKeys> keys = MapBackboneKeys(file->tensors());
   if (!keys.ok()) return Annotate(keys.status(), from);
   SM_ASSIGN_OR_RETURN(const std::string digest, Sha256OfFile(from));
-  const std::string source = absl::StrCat(std::filesystem::path(from).filename().string(),
-                                          " (SHA-256 ", digest, ")");
+  const std::string source =
+      absl::StrCat(std::filesystem::path(from).filename().string(), " (SHA-256 ", digest, ")");
   SM_RETURN_IF_ERROR(WriteBackbone(to, name, source, *keys));
   std::printf("%zu tensors in %s names -> %s; ignored:", keys->tensors.size(),
               keys->convention.c_str(), to.c_str());

@@ -1,9 +1,9 @@
+#include <torch/torch.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-
-#include <torch/torch.h>
 
 #include "absl/strings/str_format.h"
 #include "core/base/files.h"
@@ -29,8 +29,8 @@ nlohmann::json SlotLine(const SegmentedFrame& frame) {
                            {"area_ratio", static_cast<double>(stats.area_px) / pixels},
                            {"confidence", stats.confidence}};
     if (stats.area_px > 0) slot["box"] = {stats.left, stats.top, stats.width, stats.height};
-    slot["vector"] = std::vector<float>(vector.data_ptr<float>(),
-                                        vector.data_ptr<float>() + vector.numel());
+    slot["vector"] =
+        std::vector<float>(vector.data_ptr<float>(), vector.data_ptr<float>() + vector.numel());
     line["slots"].push_back(std::move(slot));
   }
   return line;

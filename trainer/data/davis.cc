@@ -55,8 +55,10 @@ absl::StatusOr<std::vector<std::string>> ClipNames(const std::string& file) {
 
 absl::StatusOr<FrameFiles> OpenClip(const fs::path& root, const std::string& resolution,
                                     const std::string& name) {
-  FrameFiles video{name, SortedFiles((root / "JPEGImages" / resolution / name).string(),
-                                     {".jpg", ".jpeg", ".png"}), {}};
+  FrameFiles video{
+      name,
+      SortedFiles((root / "JPEGImages" / resolution / name).string(), {".jpg", ".jpeg", ".png"}),
+      {}};
   if (video.images.empty()) {
     return absl::DataLossError(absl::StrCat("clip '", name, "' has no frames under ",
                                             (root / "JPEGImages" / resolution).string()));
@@ -82,8 +84,8 @@ absl::StatusOr<std::unique_ptr<VideoDataset>> OpenDavis(const config::DatasetCon
   if (fs::exists(root / "ImageSets")) {
     const std::string file = SplitFile(root, config.split());
     if (file.empty()) {
-      return absl::NotFoundError(absl::StrCat("split '", config.split(), "' is not in ",
-                                              (root / "ImageSets").string()));
+      return absl::NotFoundError(
+          absl::StrCat("split '", config.split(), "' is not in ", (root / "ImageSets").string()));
     }
     SM_ASSIGN_OR_RETURN(names, ClipNames(file));
   } else {
@@ -97,8 +99,8 @@ absl::StatusOr<std::unique_ptr<VideoDataset>> OpenDavis(const config::DatasetCon
     videos.push_back(std::move(video));
   }
   if (videos.empty()) {
-    return absl::DataLossError(absl::StrCat("split '", config.split(), "' of ", config.path(),
-                                            " names no clip"));
+    return absl::DataLossError(
+        absl::StrCat("split '", config.split(), "' of ", config.path(), " names no clip"));
   }
   return std::make_unique<FrameFileDataset>(std::move(videos));
 }

@@ -126,8 +126,7 @@ class MappedFeatureStore : public FeatureStore {
     const std::string name = dataset.video_name(video);
     absl::StatusOr<CachedVideo> cached = OpenCached(path, name, extractor);
     if (!cached.ok()) {
-      SM_RETURN_IF_ERROR(
-          ComputeVideo(dataset, video, extractor, path, &frames_done_, progress));
+      SM_RETURN_IF_ERROR(ComputeVideo(dataset, video, extractor, path, &frames_done_, progress));
       cached = OpenCached(path, name, extractor);
     }
     SM_RETURN_IF_ERROR(cached.status());
@@ -157,8 +156,7 @@ absl::StatusOr<std::unique_ptr<FeatureStore>> FeatureStore::Open(const VideoData
                    "|", extractor.preprocessing.ShortDebugString());
   auto store = std::make_unique<MappedFeatureStore>();
   for (int64_t video = 0; video < dataset.num_videos(); ++video) {
-    const absl::Status added =
-        store->AddVideo(dataset, video, extractor, cache_dir, key, progress);
+    const absl::Status added = store->AddVideo(dataset, video, extractor, cache_dir, key, progress);
     // Broken input is skipped; a full disk or a lost folder is not.
     if (absl::IsDataLoss(added) || absl::IsNotFound(added)) {
       store->Skip(dataset.video_name(video), added);

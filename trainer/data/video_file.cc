@@ -1,5 +1,4 @@
 #include <filesystem>
-
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 

@@ -53,8 +53,8 @@ class ScoreBoard {
   static Scores Mean(const Scores& sums);
   int num_slots_;
   Contingency video_;
-  Scores image_, videos_;      // sums
-  Scores this_video_frames_;   // sums
+  Scores image_, videos_;     // sums
+  Scores this_video_frames_;  // sums
 };
 
 }  // namespace slotmatch

@@ -1,7 +1,6 @@
 #include "trainer/eval/pictures.h"
 
 #include <filesystem>
-
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 

@@ -54,10 +54,10 @@ absl::Status VideoSegmenter::Flush(std::vector<DatasetFrame>* frames, SlotState*
         (decoder_masks_ ? model_->DecodeMasks(step.slots) : step.attention)[0].contiguous();
     const Image& image = (*frames)[i].image;
     SegmentedFrame result{&(*frames)[i], {}, step.slots[0]};
-    result.segmentation = SegmentFromSoftMasks(
-        absl::MakeConstSpan(masks.data_ptr<float>(), masks.numel()), num_slots(),
-        static_cast<int>(model_->grid_height()), static_cast<int>(model_->grid_width()),
-        image.height, image.width);
+    result.segmentation =
+        SegmentFromSoftMasks(absl::MakeConstSpan(masks.data_ptr<float>(), masks.numel()),
+                             num_slots(), static_cast<int>(model_->grid_height()),
+                             static_cast<int>(model_->grid_width()), image.height, image.width);
     SM_RETURN_IF_ERROR(visit(result));
     *state = step.next;
   }

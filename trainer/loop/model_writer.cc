@@ -37,8 +37,7 @@ absl::Status EnsureBackbone(const fs::path& from, const fs::path& to) {
 absl::Status WriteModel(const ModelToWrite& model) {
   config::Manifest backbone;
   const fs::path backbone_dir = fs::path(model.config.backbone());
-  SM_RETURN_IF_ERROR(
-      LoadConfigFile((backbone_dir / "manifest.textproto").string(), &backbone));
+  SM_RETURN_IF_ERROR(LoadConfigFile((backbone_dir / "manifest.textproto").string(), &backbone));
   const fs::path relative = fs::path("..") / ".." / backbone.name() / backbone.version();
   const fs::path directory = fs::path(model.directory).lexically_normal();
   // Normalised, because `directory` itself may not exist yet.

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <torch/types.h>
+
 #include <map>
 #include <string>
-
-#include <torch/types.h>
 
 #include "absl/status/status.h"
 #include "slotmatch/config/manifest.pb.h"

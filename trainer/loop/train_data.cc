@@ -60,8 +60,8 @@ absl::StatusOr<Backbone> LoadBackbone(const ModelFiles& files, const config::Mod
   extractor.preprocessing = preprocessing;
   extractor.input_height_px = model.encoder().input_height_px();
   extractor.input_width_px = model.encoder().input_width_px();
-  extractor.num_tokens = (extractor.input_height_px / shape.patch_px) *
-                         (extractor.input_width_px / shape.patch_px);
+  extractor.num_tokens =
+      (extractor.input_height_px / shape.patch_px) * (extractor.input_width_px / shape.patch_px);
   extractor.token_dim = shape.dim;
   return backbone;
 }
@@ -99,8 +99,8 @@ absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Open(const config::TrainCo
   std::vector<GridSize> grids;
   for (const Backbone& encoder : encoders) {
     const int64_t patch = encoder.vit->shape().patch_px;
-    grids.push_back({encoder.extractor.input_height_px / patch,
-                     encoder.extractor.input_width_px / patch});
+    grids.push_back(
+        {encoder.extractor.input_height_px / patch, encoder.extractor.input_width_px / patch});
   }
   SM_ASSIGN_OR_RETURN(ClipSampler sampler,
                       ClipSampler::Create(std::move(sources), std::move(grids), settings,

@@ -165,8 +165,8 @@ absl::Status Run::Prepare() {
   if (options_.resume) SM_RETURN_IF_ERROR(Resume());
   SM_RETURN_IF_ERROR(WriteFileAtomically(
       (fs::path(options_.out) / "train_config.textproto").string(), ConfigText(config_)));
-  SM_ASSIGN_OR_RETURN(
-      log_, OpenLossLog((fs::path(options_.out) / "losses.jsonl").string(), first_step_));
+  SM_ASSIGN_OR_RETURN(log_,
+                      OpenLossLog((fs::path(options_.out) / "losses.jsonl").string(), first_step_));
   return absl::OkStatus();
 }
 
@@ -181,9 +181,9 @@ absl::Status Run::Resume() {
   for (auto [key, tensor] : NamedTensors(*model_, {})) {
     const auto found = checkpoint->model.find(key);
     if (found == checkpoint->model.end() || found->second.sizes() != tensor.sizes()) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "checkpoint of step ", checkpoint->step, " has no fitting '", key,
-          "': it belongs to another model config"));
+      return absl::FailedPreconditionError(absl::StrCat("checkpoint of step ", checkpoint->step,
+                                                        " has no fitting '", key,
+                                                        "': it belongs to another model config"));
     }
     tensor.copy_(found->second);
   }
@@ -212,8 +212,11 @@ absl::Status Run::StopAsked() const {
 absl::Status Run::AfterStep(const StepReport& report, double data_wait, Progress* progress) {
   const int64_t done = optimizer_->steps_done();
   std::string note;
-  nlohmann::json line = {{"step", done}, {"loss", report.total}, {"grad_norm", report.grad_norm},
-                         {"learning_rate", report.learning_rate}, {"data_wait_share", data_wait}};
+  nlohmann::json line = {{"step", done},
+                         {"loss", report.total},
+                         {"grad_norm", report.grad_norm},
+                         {"learning_rate", report.learning_rate},
+                         {"data_wait_share", data_wait}};
   for (const auto& [name, value] : report.losses) {
     absl::StrAppendFormat(&note, "%s %.4f  ", name, value);
     line[name] = value;
@@ -221,8 +224,8 @@ absl::Status Run::AfterStep(const StepReport& report, double data_wait, Progress
   absl::StrAppendFormat(&note, "grad %.2f  lr %.1e", report.grad_norm, report.learning_rate);
   progress->Update(done, note);
   if (done % config_.loop().log_every() == 0 || done == config_.loop().max_steps()) {
-    line["steps_per_s"] = static_cast<double>(done - first_step_) /
-                          absl::ToDoubleSeconds(absl::Now() - started_);
+    line["steps_per_s"] =
+        static_cast<double>(done - first_step_) / absl::ToDoubleSeconds(absl::Now() - started_);
     log_ << line.dump() << std::endl;
   }
   if (done % config_.loop().checkpoint_every() == 0) SM_RETURN_IF_ERROR(Save());

@@ -9,8 +9,8 @@
 namespace slotmatch {
 
 struct TrainOptions {
-  std::string out;              // run folder: checkpoints/, losses.jsonl, models/
-  std::string recipe;           // path of the config file, for provenance
+  std::string out;     // run folder: checkpoints/, losses.jsonl, models/
+  std::string recipe;  // path of the config file, for provenance
   bool resume = false;
   bool progress = true;
   // Set by a signal handler: 0, or the signal that asks to save and stop. May be null.

@@ -10,10 +10,10 @@ namespace {
 
 // Rows and columns of the grid in [-1, 1], [N, 2].
 torch::Tensor Coordinates(int64_t height, int64_t width, const torch::TensorOptions& options) {
-  const torch::Tensor rows = height > 1 ? torch::linspace(-1, 1, height, options)
-                                        : torch::zeros({1}, options);
-  const torch::Tensor columns = width > 1 ? torch::linspace(-1, 1, width, options)
-                                          : torch::zeros({1}, options);
+  const torch::Tensor rows =
+      height > 1 ? torch::linspace(-1, 1, height, options) : torch::zeros({1}, options);
+  const torch::Tensor columns =
+      width > 1 ? torch::linspace(-1, 1, width, options) : torch::zeros({1}, options);
   const auto mesh = torch::meshgrid({rows, columns}, "ij");
   return torch::stack({mesh[0].reshape(-1), mesh[1].reshape(-1)}, -1);
 }
@@ -23,15 +23,14 @@ torch::Tensor Coordinates(int64_t height, int64_t width, const torch::TensorOpti
 torch::Tensor GroupingLoss(const LossInputs& in, const config::LossConfig& config) {
   VideoModel model = in.model;
   const int64_t dim = in.tokens.size(-1);
-  torch::Tensor target = SelectTokens(in.tokens, 2, in.token_index);        // [B, T, N', D]
-  torch::Tensor prototypes = model->GroupingPrototypes(in.scan.slots);     // [B, T, K, D + 2]
+  torch::Tensor target = SelectTokens(in.tokens, 2, in.token_index);    // [B, T, N', D]
+  torch::Tensor prototypes = model->GroupingPrototypes(in.scan.slots);  // [B, T, K, D + 2]
   if (config.position_weight() > 0) {
     const torch::Tensor grid =
         SelectTokens(Coordinates(model->grid_height(), model->grid_width(), target.options()), 0,
                      in.token_index) *
         (config.position_weight() * std::sqrt(static_cast<double>(dim)));
-    target = torch::cat(
-        {target, grid.expand({target.size(0), target.size(1), -1, -1})}, -1);
+    target = torch::cat({target, grid.expand({target.size(0), target.size(1), -1, -1})}, -1);
   } else {
     prototypes = prototypes.slice(-1, 0, dim);
   }

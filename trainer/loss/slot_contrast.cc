@@ -33,7 +33,9 @@ torch::Tensor SlotContrastLoss(const LossInputs& in, const config::LossConfig& c
 torch::Tensor CosineSlotKd(const torch::Tensor& student, const torch::Tensor& teacher) {
   constexpr double kEps = 1e-8;
   CheckShape("teacher slots", teacher,
-             {{"B", student.size(0)}, {"T", student.size(1)}, {"K", student.size(2)},
+             {{"B", student.size(0)},
+              {"T", student.size(1)},
+              {"K", student.size(2)},
               {"S", student.size(3)}});
   return (1.0 - torch::cosine_similarity(student, teacher.detach(), -1, kEps)).mean();
 }

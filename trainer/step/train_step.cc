@@ -33,8 +33,8 @@ absl::StatusOr<TrainStep> TrainStep::Create(const config::TrainConfig& config, V
           absl::StrCat("loss '", loss.name(), "' needs a teacher: set teacher.path"));
     }
     if (row->needs_grouping_head && !config.model().grouping_head().enabled()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "loss '", loss.name(), "' needs model.grouping_head.enabled = true"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("loss '", loss.name(), "' needs model.grouping_head.enabled = true"));
     }
     step.needs_decoder_ |= row->needs_decoder;
     step.rows_.push_back(row);
@@ -76,9 +76,9 @@ LossInputs TrainStep::Forward(const ClipBatch& batch, int64_t step) {
     in.tokens = model_->NormalizeTokens(batch.tokens.front());
     if (!teacher_.is_empty()) {
       const torch::Tensor tokens = teacher_->NormalizeTokens(batch.tokens.back());
-      in.teacher_slots = teacher_->Scan(teacher_->Transform(tokens),
-                                        teacher_->InitialState(tokens.size(0), noise))
-                             .slots;
+      in.teacher_slots =
+          teacher_->Scan(teacher_->Transform(tokens), teacher_->InitialState(tokens.size(0), noise))
+              .slots;
     }
   }
   in.token_index = TokenSubset(step);

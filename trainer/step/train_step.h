@@ -38,7 +38,7 @@ class TrainStep {
  private:
   TrainStep() = default;
   LossInputs Forward(const ClipBatch& batch, int64_t step);
-  torch::Tensor TokenSubset(int64_t step) const;  // [N'] or undefined for all
+  torch::Tensor TokenSubset(int64_t step) const;               // [N'] or undefined for all
   torch::Tensor SlotNoise(int64_t batch, int64_t step) const;  // [B, K, S]
 
   config::TrainConfig config_;

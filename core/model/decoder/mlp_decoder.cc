@@ -16,9 +16,9 @@ namespace {
 class MlpDecoder : public Decoder {
  public:
   MlpDecoder(const DecoderSizes& sizes, const config::DecoderConfig& config) : sizes_(sizes) {
-    pos_emb_ = register_parameter(
-        "pos_emb", torch::randn({1, 1, sizes.num_tokens, sizes.slot_dim}) /
-                       std::sqrt(static_cast<double>(sizes.slot_dim)));
+    pos_emb_ =
+        register_parameter("pos_emb", torch::randn({1, 1, sizes.num_tokens, sizes.slot_dim}) /
+                                          std::sqrt(static_cast<double>(sizes.slot_dim)));
     std::vector<int64_t> widths(config.num_hidden_layers() + 2, config.hidden_dim());
     widths.front() = sizes.slot_dim;
     widths.back() = sizes.token_dim + 1;
@@ -28,11 +28,11 @@ class MlpDecoder : public Decoder {
   DecodeResult Decode(const torch::Tensor& slots, const torch::Tensor& token_index) override {
     const torch::Tensor hidden = Hidden(slots, token_index);  // [..., K, N', hidden]
     const torch::nn::Linear& last = mlp_->linears().back();
-    const torch::Tensor masks = MasksOf(hidden);                            // [..., K, N']
-    const torch::Tensor mixed = (masks.unsqueeze(-1) * hidden).sum(-3);     // [..., N', hidden]
+    const torch::Tensor masks = MasksOf(hidden);                         // [..., K, N']
+    const torch::Tensor mixed = (masks.unsqueeze(-1) * hidden).sum(-3);  // [..., N', hidden]
     const torch::Tensor reconstruction =
         at::linear(mixed, last->weight.slice(0, 0, sizes_.token_dim),
-                   last->bias.slice(0, 0, sizes_.token_dim));               // [..., N', D]
+                   last->bias.slice(0, 0, sizes_.token_dim));  // [..., N', D]
     return {reconstruction, masks};
   }
 

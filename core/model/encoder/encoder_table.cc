@@ -39,8 +39,8 @@ absl::StatusOr<VitShape> EncoderShape(const config::EncoderConfig& config) {
   if (config.pos_grid() > 0) shape->pos_grid = config.pos_grid();
   const bool tiny = config.embed_dim() > 0;
   if (config.depth() < 0 || (config.depth() > shape->depth && !tiny)) {
-    return absl::FailedPreconditionError(absl::StrCat("encoder.depth ", config.depth(),
-                                                      " is not between 1 and ", shape->depth));
+    return absl::FailedPreconditionError(
+        absl::StrCat("encoder.depth ", config.depth(), " is not between 1 and ", shape->depth));
   }
   if (config.depth() > 0) shape->depth = config.depth();
   if (shape->dim % shape->heads != 0) {

@@ -13,8 +13,8 @@ namespace {
 class FixedLearnedInit : public SlotInit {
  public:
   FixedLearnedInit(int64_t num_slots, int64_t slot_dim) {
-    slots_ = register_parameter("slots", torch::randn({1, num_slots, slot_dim}) /
-                                             std::sqrt(static_cast<double>(slot_dim)));
+    slots_ = register_parameter(
+        "slots", torch::randn({1, num_slots, slot_dim}) / std::sqrt(static_cast<double>(slot_dim)));
   }
   torch::Tensor forward(int64_t batch, const torch::Tensor& noise) override {
     return slots_.expand({batch, -1, -1});
@@ -30,8 +30,7 @@ class RandomInit : public SlotInit {
   RandomInit(int64_t num_slots, int64_t slot_dim) : num_slots_(num_slots), slot_dim_(slot_dim) {
     mean_ = register_parameter("mean", torch::zeros({1, 1, slot_dim}));
     log_std_ = register_parameter(
-        "log_std",
-        torch::full({1, 1, slot_dim}, -0.5 * std::log(static_cast<double>(slot_dim))));
+        "log_std", torch::full({1, 1, slot_dim}, -0.5 * std::log(static_cast<double>(slot_dim))));
   }
   torch::Tensor forward(int64_t batch, const torch::Tensor& noise) override {
     const torch::Tensor draw =

@@ -97,10 +97,9 @@ TEST(DrawOverlay, WritesTheIdIntoLargeObjectsOnly) {
 TEST(DrawOverlay, BoxesAndIndexesOutsideDoNoHarm) {
   v1::FrameResult result;
   const uint32_t huge = 4000000000u;
-  for (v1::Slot* slot : {AddSlot(0, 1, {1000, 1000, 5, 5}, &result),
-                         AddSlot(1, 2, {10, 5, 500, 500}, &result),
-                         AddSlot(255, 3, {0, 0, 20, 10}, &result),
-                         AddSlot(huge, 4, {0, 0, 0, 0}, &result)}) {
+  for (v1::Slot* slot :
+       {AddSlot(0, 1, {1000, 1000, 5, 5}, &result), AddSlot(1, 2, {10, 5, 500, 500}, &result),
+        AddSlot(255, 3, {0, 0, 20, 10}, &result), AddSlot(huge, 4, {0, 0, 0, 0}, &result)}) {
     slot->set_area_ratio(0.5);
   }
   result.mutable_slots(3)->mutable_box()->set_left(huge);

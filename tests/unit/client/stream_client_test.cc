@@ -33,8 +33,7 @@ TEST_F(StreamClientTest, ConnectGivesUpWhenNobodyAnswers) {
 
 TEST_F(StreamClientTest, HealthAndModelsOfAServer) {
   StartApp();
-  const auto channel =
-      Connect(absl::StrCat("127.0.0.1:", app_->grpc_port()), absl::Seconds(20));
+  const auto channel = Connect(absl::StrCat("127.0.0.1:", app_->grpc_port()), absl::Seconds(20));
   ASSERT_THAT(channel, IsOk());
   EXPECT_THAT(CheckHealth(*channel, "readiness", absl::Seconds(20)), IsOk());
   EXPECT_THAT(CheckHealth(*channel, "nobody", absl::Seconds(20)),

@@ -62,8 +62,8 @@ TEST(LoadConfigFile, ReadsAFileAndNamesItInErrors) {
 TEST(ApplyOverride, ReachesNestedFieldsOfEveryType) {
   config::TrainConfig config;
   ASSERT_THAT(ApplyOverrides({"name=run 1", "model.num_slots=9", "optim.learning_rate=1e-3",
-                              "model.slot_attention.use_mlp=false",
-                              "model.mask_source=ATTENTION", "teacher.path=a=b/\"c\""},
+                              "model.slot_attention.use_mlp=false", "model.mask_source=ATTENTION",
+                              "teacher.path=a=b/\"c\""},
                              &config),
               IsOk());
   EXPECT_EQ(config.name(), "run 1");
@@ -100,10 +100,10 @@ TEST(ApplyOverride, IndexesRepeatedMessages) {
 
 TEST(ApplyOverride, ReplacesWholeMessagesAndLists) {
   config::TrainConfig config;
-  ASSERT_THAT(ApplyOverrides({"data.preprocessing.mean=[0.1, 0.2]",
-                              "data.preprocessing.mean=[0.5, 0.6, 0.7]", "losses={name: 'a'}",
-                              "losses={name: 'b'}"},
-                             &config),
+  ASSERT_THAT(ApplyOverrides(
+                  {"data.preprocessing.mean=[0.1, 0.2]", "data.preprocessing.mean=[0.5, 0.6, 0.7]",
+                   "losses={name: 'a'}", "losses={name: 'b'}"},
+                  &config),
               IsOk());
   EXPECT_THAT(config.data().preprocessing().mean(), ElementsAre(0.5f, 0.6f, 0.7f));
   ASSERT_EQ(config.losses_size(), 1);

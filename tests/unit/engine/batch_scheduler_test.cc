@@ -38,11 +38,11 @@ class BatchSchedulerTest : public testing::Test {
     return options;
   }
   void Start(const BatchOptions& options) {
-    scheduler_ = std::make_unique<BatchScheduler>(
-        std::vector<Segmenter*>{&fake_, &other_}, options, [this](const BatchReport& report) {
-          absl::MutexLock lock(&mutex_);
-          reports_.push_back(report);
-        });
+    scheduler_ = std::make_unique<BatchScheduler>(std::vector<Segmenter*>{&fake_, &other_}, options,
+                                                  [this](const BatchReport& report) {
+                                                    absl::MutexLock lock(&mutex_);
+                                                    reports_.push_back(report);
+                                                  });
   }
 
   FrameJob Job(float pixel, const StreamState& state, Answer* answer, size_t model = 0) {

@@ -34,9 +34,8 @@ class Outcomes {
   }
   std::vector<FrameOutcome> Wait(size_t count) {
     absl::MutexLock lock(&mutex_);
-    const auto enough = [this, count]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      return outcomes_.size() >= count;
-    };
+    const auto enough = [this, count]()
+                            ABSL_NO_THREAD_SAFETY_ANALYSIS { return outcomes_.size() >= count; };
     EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(20)));
     return outcomes_;
   }

@@ -69,8 +69,7 @@ TEST(DecodeImage, SidesOf40000PixelsAreRefusedByTheHeader) {
 }
 
 TEST(DecodeImage, DecompressionBombsAreRefusedByTheHeader) {
-  EXPECT_THAT(DecodeImage(PngHeaderBytes(16000, 16000), kLimits),
-              FailsWith(kInvalid, "33177600"));
+  EXPECT_THAT(DecodeImage(PngHeaderBytes(16000, 16000), kLimits), FailsWith(kInvalid, "33177600"));
   EXPECT_THAT(DecodeImage(PngHeaderBytes(0x7fffffff, 0x7fffffff), kLimits),
               FailsWith(kInvalid, "accepted"));
   EXPECT_THAT(DecodeImage(PngHeaderBytes(0xffffffff, 1), kLimits), FailsWith(kInvalid, "size"));

@@ -125,8 +125,8 @@ TEST(PalettePng, CutAndDamagedFilesNeverCrash) {
 TEST(PaletteColor, IsThatOfPascalVoc) {
   const struct {
     int label, r, g, b;
-  } rows[] = {{0, 0, 0, 0},    {1, 128, 0, 0},   {2, 0, 128, 0},     {3, 128, 128, 0},
-              {4, 0, 0, 128},  {7, 128, 128, 128}, {8, 64, 0, 0},    {15, 192, 128, 128},
+  } rows[] = {{0, 0, 0, 0},     {1, 128, 0, 0},      {2, 0, 128, 0}, {3, 128, 128, 0},
+              {4, 0, 0, 128},   {7, 128, 128, 128},  {8, 64, 0, 0},  {15, 192, 128, 128},
               {20, 0, 64, 128}, {255, 224, 224, 192}};
   for (const auto& row : rows) {
     const Rgb color = PaletteColor(row.label);

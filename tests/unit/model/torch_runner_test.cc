@@ -27,9 +27,10 @@ class TorchSegmenter : public testing::Test {
     at::set_num_threads(1);
     repository_ = FreshDirectory("torch_runner");
     std::filesystem::create_directories(repository_ + "/dinov2_vits14");
-    std::filesystem::copy(std::filesystem::absolute(kBackbone), repository_ + "/dinov2_vits14/1",
-                          std::filesystem::copy_options::create_hard_links |
-                              std::filesystem::copy_options::recursive, copy_error_);
+    std::filesystem::copy(
+        std::filesystem::absolute(kBackbone), repository_ + "/dinov2_vits14/1",
+        std::filesystem::copy_options::create_hard_links | std::filesystem::copy_options::recursive,
+        copy_error_);
     if (copy_error_) {
       std::filesystem::remove_all(repository_ + "/dinov2_vits14/1");
       std::filesystem::copy(kBackbone, repository_ + "/dinov2_vits14/1",

@@ -105,14 +105,14 @@ TEST(VideoModel, ParameterCountsAreThePublishedOnes) {
     int64_t trainable;
   };
   constexpr char kBase[] = "vit_base_patch14_dinov2", kSmall[] = "vit_small_patch14_dinov2";
-  for (const Row& row : {Row{"ytvis B", kBase, 7, 64, 518, 4'443'841},
-                         Row{"ytvis S", kSmall, 7, 64, 518, 3'114'817},
-                         Row{"movi_e B", kBase, 15, 128, 336, 4'953'601},
-                         Row{"movi_e S", kSmall, 15, 128, 336, 3'575'425},
-                         Row{"movi_c B", kBase, 11, 64, 336, 4'393'345},
-                         Row{"movi_c S", kSmall, 11, 64, 336, 3'064'321},
-                         Row{"davis B", kBase, 4, 128, 336, 4'952'193},
-                         Row{"davis S", kSmall, 4, 128, 336, 3'574'017}}) {
+  for (const Row& row :
+       {Row{"ytvis B", kBase, 7, 64, 518, 4'443'841}, Row{"ytvis S", kSmall, 7, 64, 518, 3'114'817},
+        Row{"movi_e B", kBase, 15, 128, 336, 4'953'601},
+        Row{"movi_e S", kSmall, 15, 128, 336, 3'575'425},
+        Row{"movi_c B", kBase, 11, 64, 336, 4'393'345},
+        Row{"movi_c S", kSmall, 11, 64, 336, 3'064'321},
+        Row{"davis B", kBase, 4, 128, 336, 4'952'193},
+        Row{"davis S", kSmall, 4, 128, 336, 3'574'017}}) {
     SCOPED_TRACE(row.name);
     config::ModelConfig config;
     config.set_num_slots(row.slots);
@@ -200,9 +200,11 @@ TEST_F(VideoModelTest, SlotsPermuteConsistently) {
   const ScanResult moved = model_->Scan(features, model_->InitialState(1));
   EXPECT_LT(MaxDifference(moved.slots, plain.slots.index_select(2, order)), 1e-4);
   EXPECT_LT(MaxDifference(model_->DecodeMasks(moved.slots),
-                          model_->DecodeMasks(plain.slots).index_select(2, order)), 1e-4);
+                          model_->DecodeMasks(plain.slots).index_select(2, order)),
+            1e-4);
   EXPECT_LT(MaxDifference(model_->Decode(moved.slots).reconstruction,
-                          model_->Decode(plain.slots).reconstruction), 1e-4);
+                          model_->Decode(plain.slots).reconstruction),
+            1e-4);
 }
 
 // The paper lists two iterations; the reference runs three on the first frame.
@@ -306,24 +308,34 @@ TEST_F(VideoModelTest, ConstantChannelsDoNotDivideByZero) {
 }
 
 TEST_F(VideoModelTest, ShapeErrorsNameLettersAndSizes) {
-  EXPECT_THAT(MessageThrownBy([&] { model_->Encode(torch::zeros({1, 3, 56, 70})); }),
+  EXPECT_THAT(MessageThrownBy([&] {
+                model_->Encode(torch::zeros({1, 3, 56, 70}));
+              }),
               HasSubstr("frames: expected [B, C=3, H=56, W=56], got [1, 3, 56, 70]"));
   EXPECT_THAT(MessageThrownBy([&] {
                 model_->Scan(torch::zeros({1, 2, 15, 8}), model_->InitialState(1));
               }),
               HasSubstr("features: expected [B, T, N=16, S=8], got [1, 2, 15, 8]"));
-  EXPECT_THAT(MessageThrownBy([&] { model_->NormalizeTokens(torch::zeros({1, 16, 15})); }),
+  EXPECT_THAT(MessageThrownBy([&] {
+                model_->NormalizeTokens(torch::zeros({1, 16, 15}));
+              }),
               HasSubstr("tokens: expected [..., D=16], got [1, 16, 15]"));
-  EXPECT_THAT(MessageThrownBy([&] { model_->Transform(torch::zeros({1, 9, 16})); }),
+  EXPECT_THAT(MessageThrownBy([&] {
+                model_->Transform(torch::zeros({1, 9, 16}));
+              }),
               HasSubstr("tokens: expected [..., N=16, D], got [1, 9, 16]"));
-  EXPECT_THAT(MessageThrownBy([&] { model_->GroupingPrototypes(torch::zeros({1, 3, 8})); }),
+  EXPECT_THAT(MessageThrownBy([&] {
+                model_->GroupingPrototypes(torch::zeros({1, 3, 8}));
+              }),
               HasSubstr("grouping_head.enabled is false"));
 }
 
 TEST_F(VideoModelTest, HeadOnlyModelRefusesToEncode) {
   VideoModel head = MakeTinyModel(TinyModelConfig(), 28, WithEncoder::kNo);
   EXPECT_TRUE(head->backbone().is_empty());
-  EXPECT_THAT(MessageThrownBy([&] { head->Encode(torch::zeros({1, 3, 56, 56})); }),
+  EXPECT_THAT(MessageThrownBy([&] {
+                head->Encode(torch::zeros({1, 3, 56, 56}));
+              }),
               HasSubstr("built without its encoder"));
 }
 

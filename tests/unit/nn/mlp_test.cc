@@ -29,9 +29,9 @@ TEST(Mlp, KeysAreTheReferences) {
   EXPECT_THAT(MakeMlp(true)->named_parameters().keys(),
               testing::ElementsAre("layers.0.weight", "layers.0.bias", "layers.1.weight",
                                    "layers.1.bias", "layers.3.weight", "layers.3.bias"));
-  EXPECT_THAT(MakeMlp(false)->named_parameters().keys(),
-              testing::ElementsAre("layers.0.weight", "layers.0.bias", "layers.2.weight",
-                                   "layers.2.bias"));
+  EXPECT_THAT(
+      MakeMlp(false)->named_parameters().keys(),
+      testing::ElementsAre("layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"));
 }
 
 TEST(Mlp, IsNormLinearReluLinear) {
@@ -51,9 +51,7 @@ TEST(Mlp, KeepsLeadingDimensions) {
             (std::vector<int64_t>{2, 3, 5, 4}));
 }
 
-TEST(Mlp, RefusesOneWidth) {
-  EXPECT_THROW(Mlp(std::vector<int64_t>{6}, false), c10::Error);
-}
+TEST(Mlp, RefusesOneWidth) { EXPECT_THROW(Mlp(std::vector<int64_t>{6}, false), c10::Error); }
 
 }  // namespace
 }  // namespace slotmatch

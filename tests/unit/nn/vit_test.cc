@@ -62,15 +62,14 @@ TEST(Vit, ShapeErrorsNameLettersAndSizes) {
 
 TEST(Vit, KeysAreTimmsWithoutFinalNormAndMaskToken) {
   const auto keys = MakeVit(WithDepth(1))->named_parameters().keys();
-  EXPECT_THAT(keys, testing::UnorderedElementsAre(
-                        "cls_token", "pos_embed", "patch_embed.proj.weight",
-                        "patch_embed.proj.bias", "blocks.0.norm1.weight", "blocks.0.norm1.bias",
-                        "blocks.0.attn.qkv.weight", "blocks.0.attn.qkv.bias",
-                        "blocks.0.attn.proj.weight", "blocks.0.attn.proj.bias",
-                        "blocks.0.ls1.gamma", "blocks.0.norm2.weight", "blocks.0.norm2.bias",
-                        "blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc1.bias",
-                        "blocks.0.mlp.fc2.weight", "blocks.0.mlp.fc2.bias",
-                        "blocks.0.ls2.gamma"));
+  EXPECT_THAT(keys,
+              testing::UnorderedElementsAre(
+                  "cls_token", "pos_embed", "patch_embed.proj.weight", "patch_embed.proj.bias",
+                  "blocks.0.norm1.weight", "blocks.0.norm1.bias", "blocks.0.attn.qkv.weight",
+                  "blocks.0.attn.qkv.bias", "blocks.0.attn.proj.weight", "blocks.0.attn.proj.bias",
+                  "blocks.0.ls1.gamma", "blocks.0.norm2.weight", "blocks.0.norm2.bias",
+                  "blocks.0.mlp.fc1.weight", "blocks.0.mlp.fc1.bias", "blocks.0.mlp.fc2.weight",
+                  "blocks.0.mlp.fc2.bias", "blocks.0.ls2.gamma"));
 }
 
 TEST(Vit, DepthKeepsTheFirstBlocks) {
@@ -124,8 +123,7 @@ TEST(Vit, KeysAreTheKeyRowsOfTheLastBlock) {
   const torch::Tensor frames = Frames(2, 28, 28);
   const VitFeatures features = vit->Features(frames);
   EXPECT_TRUE(torch::equal(features.tokens, vit->forward(frames)));
-  EXPECT_TRUE(torch::equal(features.keys,
-                           torch::arange(8, 16, torch::kFloat32).expand({2, 4, 8})));
+  EXPECT_TRUE(torch::equal(features.keys, torch::arange(8, 16, torch::kFloat32).expand({2, 4, 8})));
 }
 
 TEST(Vit, BFloat16TouchesOnlyMatrixProducts) {
@@ -165,8 +163,8 @@ torch::Tensor NaiveBlock(const VitBlock& block, const torch::Tensor& x) {
     mixed.push_back(at::matmul(logits.softmax(-1), part(2)));
   }
   const torch::Tensor y =
-      x + p["ls1.gamma"] * (at::matmul(torch::cat(mixed, 1), p["attn.proj.weight"].t()) +
-                            p["attn.proj.bias"]);
+      x + p["ls1.gamma"] *
+              (at::matmul(torch::cat(mixed, 1), p["attn.proj.weight"].t()) + p["attn.proj.bias"]);
   const torch::Tensor h = at::matmul(norm(y, "norm2"), p["mlp.fc1.weight"].t()) + p["mlp.fc1.bias"];
   const torch::Tensor gelu = 0.5 * h * (1 + (h / std::sqrt(2.0)).erf());
   return y + p["ls2.gamma"] * (at::matmul(gelu, p["mlp.fc2.weight"].t()) + p["mlp.fc2.bias"]);
@@ -217,12 +215,12 @@ TEST_P(ResamplePositionsGolden, EqualsTheReference) {
   EXPECT_NEAR(at(23, 23), golden.at_23_23, golden.tolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Tables, ResamplePositionsGolden,
-    testing::Values(
-        PositionGolden{"Linear", false, 11.547538, 13.022865, 656.658508, 1356.452271, 5e-4},
-        PositionGolden{"Sine", true, 0.392416, 0.921763, -0.934204, 0.646726, 5e-6}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Tables, ResamplePositionsGolden,
+                         testing::Values(PositionGolden{"Linear", false, 11.547538, 13.022865,
+                                                        656.658508, 1356.452271, 5e-4},
+                                         PositionGolden{"Sine", true, 0.392416, 0.921763, -0.934204,
+                                                        0.646726, 5e-6}),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(ResamplePositions, KeepsTheTableAtItsOwnGrid) {
   torch::manual_seed(6);

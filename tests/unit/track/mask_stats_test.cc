@@ -43,7 +43,7 @@ double Bilinear(const float* plane, int height, int width, int out_height, int o
 struct Case {
   int slots, height, width, out_height, out_width;
 };
-const Case kCases[] = {{3, 4, 4, 17, 23}, {7, 2, 5, 40, 3}, {1, 3, 3, 5, 5},  {4, 4, 4, 4, 4},
+const Case kCases[] = {{3, 4, 4, 17, 23}, {7, 2, 5, 40, 3}, {1, 3, 3, 5, 5},   {4, 4, 4, 4, 4},
                        {5, 1, 1, 6, 4},   {6, 8, 8, 3, 5},  {11, 6, 4, 48, 64}};
 
 TEST(SegmentFromSoftMasks, LabelsAreTheArgmaxOfTheResizedMasks) {
@@ -121,8 +121,8 @@ TEST(SegmentFromSoftMasks, ResizesAsTheReference) {
 
 TEST(SegmentFromSoftMasks, ResizesBeforeTheArgmax) {
   // Between two grid points that slots 0 and 1 win by a hair, slot 2 is best in the middle.
-  const std::vector<float> masks = {0.5f, 0.0f,    //
-                                    0.0f, 0.5f,    //
+  const std::vector<float> masks = {0.5f,  0.0f,  //
+                                    0.0f,  0.5f,  //
                                     0.45f, 0.45f};
   EXPECT_THAT(SegmentFromSoftMasks(masks, 3, 1, 2, 1, 8).map.labels,
               ElementsAre(0, 0, 2, 2, 2, 2, 1, 1));

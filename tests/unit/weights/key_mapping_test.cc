@@ -40,9 +40,9 @@ class Archive {
 };
 
 const char* const kTimmBlockKeys[] = {
-    "norm1.weight",   "norm1.bias",      "attn.qkv.weight", "attn.qkv.bias",   "attn.proj.weight",
-    "attn.proj.bias", "ls1.gamma",       "norm2.weight",    "norm2.bias",      "mlp.fc1.weight",
-    "mlp.fc1.bias",   "mlp.fc2.weight",  "mlp.fc2.bias",    "ls2.gamma"};
+    "norm1.weight",   "norm1.bias",     "attn.qkv.weight", "attn.qkv.bias", "attn.proj.weight",
+    "attn.proj.bias", "ls1.gamma",      "norm2.weight",    "norm2.bias",    "mlp.fc1.weight",
+    "mlp.fc1.bias",   "mlp.fc2.weight", "mlp.fc2.bias",    "ls2.gamma"};
 
 Archive TimmArchive() {
   Archive archive;
@@ -72,11 +72,10 @@ Archive HuggingFaceArchive() {
       archive.Add(stem + "attention.attention." + part + ".weight", {2, 3});
       archive.Add(stem + "attention.attention." + part + ".bias", {2});
     }
-    for (const char* key :
-         {"norm1.weight", "norm1.bias", "attention.output.dense.weight",
-          "attention.output.dense.bias", "layer_scale1.lambda1", "norm2.weight", "norm2.bias",
-          "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias",
-          "layer_scale2.lambda1"}) {
+    for (const char* key : {"norm1.weight", "norm1.bias", "attention.output.dense.weight",
+                            "attention.output.dense.bias", "layer_scale1.lambda1", "norm2.weight",
+                            "norm2.bias", "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight",
+                            "mlp.fc2.bias", "layer_scale2.lambda1"}) {
       archive.Add(stem + key, {2});
     }
   }
@@ -124,8 +123,8 @@ TEST(MapBackboneKeys, HuggingFaceNamesBecomeTimms) {
   ASSERT_THAT(result, IsOk());
   EXPECT_EQ(result->convention, "huggingface");
   EXPECT_EQ(Keys(result->tensors), ModelKeys());
-  EXPECT_THAT(result->ignored, UnorderedElementsAre("embeddings.mask_token", "layernorm.weight",
-                                                    "layernorm.bias"));
+  EXPECT_THAT(result->ignored,
+              UnorderedElementsAre("embeddings.mask_token", "layernorm.weight", "layernorm.bias"));
   const std::pair<const char*, const char*> rows[] = {
       {"cls_token", "embeddings.cls_token"},
       {"pos_embed", "embeddings.position_embeddings"},
@@ -218,8 +217,8 @@ std::vector<T> Values(const OwnedTensor& tensor) {
 const std::vector<float> kNumbers = {0.0f, -0.0f, 1.0f, -2.5f, 0.333333f, 65504.0f, 1e-7f, 3e38f};
 
 TEST(ConvertDType, HalvesAreThoseOfTheConversion) {
-  const auto halves = Values<uint16_t>(
-      ConvertDType(Tensor(DType::kF32, kNumbers).view(), DType::kF16));
+  const auto halves =
+      Values<uint16_t>(ConvertDType(Tensor(DType::kF32, kNumbers).view(), DType::kF16));
   ASSERT_EQ(halves.size(), kNumbers.size());
   for (size_t i = 0; i < halves.size(); ++i) EXPECT_EQ(halves[i], FloatToHalf(kNumbers[i])) << i;
 }

@@ -42,9 +42,9 @@ class ManifestTest : public testing::Test {
 TEST_F(ManifestTest, OpensPartsOfThisAndOtherModels) {
   const std::string head = WritePart("models/m/1/head.safetensors", "slots", 1);
   const std::string body = WritePart("models/vit/2/weights.safetensors", "cls_token", 2);
-  const auto model = Open("name: 'm' version: '1'\n" +
-                          Part("../../vit/2/weights.safetensors", body, "encoder.") +
-                          Part("head.safetensors", head));
+  const auto model =
+      Open("name: 'm' version: '1'\n" + Part("../../vit/2/weights.safetensors", body, "encoder.") +
+           Part("head.safetensors", head));
   ASSERT_THAT(model, IsOk());
   EXPECT_EQ(model->manifest.name(), "m");
   EXPECT_EQ(model->parts.size(), 2u);
@@ -114,8 +114,7 @@ TEST_F(ManifestTest, KeyInTwoPartsIsDataLoss) {
 }
 
 TEST_F(ManifestTest, WrongManifestsSayWhatIsWrong) {
-  const std::string part =
-      Part("w.safetensors", WritePart("models/m/1/w.safetensors", "a", 1));
+  const std::string part = Part("w.safetensors", WritePart("models/m/1/w.safetensors", "a", 1));
   EXPECT_THAT(Open("name: 'm' schema_version: 2\n" + part), FailsWith(kWrong, "schema_version 2"));
   EXPECT_THAT(Open(part), FailsWith(kWrong, "name"));
   EXPECT_THAT(Open("name: 'm'"), FailsWith(kWrong, "parts"));

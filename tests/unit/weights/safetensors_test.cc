@@ -40,10 +40,10 @@ class SafetensorsTest : public testing::Test {
 };
 
 TEST_F(SafetensorsTest, ReadsWhatTheFormatDescribes) {
-  const auto file = OpenBytes(Archive(
-      R"({"__metadata__":{"a":"b"},"m":{"dtype":"F32","shape":[1,2],"data_offsets":[1,9]},)"
-      R"("u":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}   )",
-      std::string("\x07\0\0\x80\x3f\0\0\0\xc0", 9)));
+  const auto file = OpenBytes(
+      Archive(R"({"__metadata__":{"a":"b"},"m":{"dtype":"F32","shape":[1,2],"data_offsets":[1,9]},)"
+              R"("u":{"dtype":"U8","shape":[],"data_offsets":[0,1]}}   )",
+              std::string("\x07\0\0\x80\x3f\0\0\0\xc0", 9)));
   ASSERT_THAT(file, IsOk());
   EXPECT_THAT((*file)->metadata(), ElementsAre(testing::Pair("a", "b")));
   const TensorView* m = (*file)->Find("m");
@@ -130,8 +130,8 @@ TEST_F(SafetensorsTest, HeaderLengthMustFitTheFile) {
 }
 
 TEST_F(SafetensorsTest, EveryTruncationIsDataLoss) {
-  const std::string whole = Archive(
-      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(8, 'x'));
+  const std::string whole =
+      Archive(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", std::string(8, 'x'));
   ASSERT_THAT(OpenBytes(whole), IsOk());
   for (size_t size = 0; size < whole.size(); ++size) {
     EXPECT_EQ(OpenBytes(whole.substr(0, size)).status().code(), kLoss) << size;

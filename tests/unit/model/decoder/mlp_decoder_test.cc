@@ -35,7 +35,8 @@ TEST(MlpDecoder, EqualsTheReference) {
   const torch::Tensor reconstruction =
       torch::tensor({0.42967480, -1.16064473, -0.76830245, 0.33773781, -1.29848254, -0.69123966,
                      0.13378000, -1.11998221, -0.46801972, 0.02790762, -0.76643156, -0.32399539},
-                    torch::kFloat64).view({1, 4, 3});
+                    torch::kFloat64)
+          .view({1, 4, 3});
   const torch::Tensor slot0 =
       torch::tensor({0.52934566, 0.52082919, 0.55146135, 0.54238670}, torch::kFloat64);
   EXPECT_LT(MaxDifference(result.reconstruction, reconstruction), 1e-7);
@@ -88,7 +89,9 @@ TEST(MlpDecoder, SubsetOfTokensEqualsSubsetOfAll) {
 }
 
 TEST(MlpDecoder, ShapeErrorNamesLettersAndSizes) {
-  EXPECT_THAT(MessageThrownBy([] { MakeDecoder()->Masks(torch::zeros({2, 3, 7})); }),
+  EXPECT_THAT(MessageThrownBy([] {
+                MakeDecoder()->Masks(torch::zeros({2, 3, 7}));
+              }),
               testing::HasSubstr("decoder slots: expected [..., K, S=8], got [2, 3, 7]"));
 }
 

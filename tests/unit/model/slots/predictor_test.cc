@@ -50,9 +50,9 @@ torch::Tensor GoldenOutput() {
 }
 
 TEST(TransformerPredictor, EqualsTheReferenceAsExecuted) {
-  const torch::Tensor slot0 =
-      torch::tensor({1.25890483, 0.21615091, -0.63810009, -0.30761628, -0.36809474, 1.01122742,
-                     0.49729742, -1.03730285}, torch::kFloat64);
+  const torch::Tensor slot0 = torch::tensor({1.25890483, 0.21615091, -0.63810009, -0.30761628,
+                                             -0.36809474, 1.01122742, 0.49729742, -1.03730285},
+                                            torch::kFloat64);
   EXPECT_LT(MaxDifference(GoldenOutput()[0][0], slot0), 1e-7);
 }
 
@@ -91,7 +91,9 @@ TEST(TransformerPredictor, BuildsAsManyBlocksAsAsked) {
 }
 
 TEST(TransformerPredictor, ShapeErrorNamesLettersAndSizes) {
-  EXPECT_THAT(MessageThrownBy([] { Transformer()->forward(torch::zeros({3, 8})); }),
+  EXPECT_THAT(MessageThrownBy([] {
+                Transformer()->forward(torch::zeros({3, 8}));
+              }),
               testing::HasSubstr("predictor input: expected [B, K, S=8], got [3, 8]"));
 }
 

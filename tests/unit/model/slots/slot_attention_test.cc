@@ -21,10 +21,10 @@ class SlotAttentionGolden : public testing::Test {
   SlotAttentionGolden() {
     module_->to(torch::kFloat64);
     const std::vector<std::pair<const char*, double>> linears = {
-        {"to_q.weight", 1},     {"to_k.weight", 2},      {"to_v.weight", 3},
-        {"gru.weight_ih", 4},   {"gru.weight_hh", 5},    {"gru.bias_ih", 6},
-        {"gru.bias_hh", 7},     {"norm_features.bias", 9}, {"norm_slots.bias", 11},
-        {"mlp.layers.0.bias", 13}, {"mlp.layers.1.weight", 14}, {"mlp.layers.1.bias", 15},
+        {"to_q.weight", 1},          {"to_k.weight", 2},          {"to_v.weight", 3},
+        {"gru.weight_ih", 4},        {"gru.weight_hh", 5},        {"gru.bias_ih", 6},
+        {"gru.bias_hh", 7},          {"norm_features.bias", 9},   {"norm_slots.bias", 11},
+        {"mlp.layers.0.bias", 13},   {"mlp.layers.1.weight", 14}, {"mlp.layers.1.bias", 15},
         {"mlp.layers.3.weight", 16}, {"mlp.layers.3.bias", 17}};
     for (const auto& [key, tag] : linears) FillParameter(*module_, key, tag);
     FillParameter(*module_, "norm_features.weight", 8, 0.5, 1);
@@ -40,10 +40,10 @@ class SlotAttentionGolden : public testing::Test {
 
 TEST_F(SlotAttentionGolden, AfterOneIteration) {
   const SlotAttentionResult result = Run(1);
-  EXPECT_LT(MaxDifference(result.slots,
-                          Rows({0.44969652, -1.61907169, 0.76713209, 2.80737061, 0.13548379,
-                                -3.15542919, 1.79447673, 4.24404920, 0.09779486, -3.02875901,
-                                1.51253594, 3.76134185}, 4)),
+  EXPECT_LT(MaxDifference(result.slots, Rows({0.44969652, -1.61907169, 0.76713209, 2.80737061,
+                                              0.13548379, -3.15542919, 1.79447673, 4.24404920,
+                                              0.09779486, -3.02875901, 1.51253594, 3.76134185},
+                                             4)),
             1e-7);
   EXPECT_LT(MaxDifference(result.attention.slice(1, 0, 1),
                           Rows({0.58156549, 0.08723617, 0.05962512, 0.20062143, 0.78739218}, 5)),
@@ -51,18 +51,18 @@ TEST_F(SlotAttentionGolden, AfterOneIteration) {
 }
 
 TEST_F(SlotAttentionGolden, AfterTwoIterations) {
-  EXPECT_LT(MaxDifference(Run(2).slots,
-                          Rows({0.03576874, -3.22342081, 1.72306253, 3.90141757, 0.13896245,
-                                -3.30817500, 1.74929832, 4.01110631, 0.14159910, -3.30884733,
-                                1.74966582, 3.98526105}, 4)),
+  EXPECT_LT(MaxDifference(Run(2).slots, Rows({0.03576874, -3.22342081, 1.72306253, 3.90141757,
+                                              0.13896245, -3.30817500, 1.74929832, 4.01110631,
+                                              0.14159910, -3.30884733, 1.74966582, 3.98526105},
+                                             4)),
             1e-7);
 }
 
 TEST_F(SlotAttentionGolden, AfterThreeIterations) {
-  EXPECT_LT(MaxDifference(Run(3).slots,
-                          Rows({0.17565350, -3.31940660, 1.76587407, 3.98664765, 0.17531255,
-                                -3.31881575, 1.76643512, 3.96358018, 0.17775549, -3.31980535,
-                                1.76625999, 3.96068446}, 4)),
+  EXPECT_LT(MaxDifference(Run(3).slots, Rows({0.17565350, -3.31940660, 1.76587407, 3.98664765,
+                                              0.17531255, -3.31881575, 1.76643512, 3.96358018,
+                                              0.17775549, -3.31980535, 1.76625999, 3.96068446},
+                                             4)),
             1e-7);
 }
 

@@ -55,7 +55,9 @@ TEST(RandomInit, IsMeanPlusNoiseTimesSpread) {
 }
 
 TEST(RandomInit, ShapeErrorNamesLettersAndSizes) {
-  EXPECT_THAT(MessageThrownBy([] { Make("random")->forward(2, torch::zeros({1, 3, 8})); }),
+  EXPECT_THAT(MessageThrownBy([] {
+                Make("random")->forward(2, torch::zeros({1, 3, 8}));
+              }),
               testing::HasSubstr("slot noise: expected [B=2, K=3, S=8], got [1, 3, 8]"));
 }
 

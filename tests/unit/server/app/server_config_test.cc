@@ -31,10 +31,10 @@ config::ServeConfig Valid() {
 
 TEST(ParseServerOptions, OptionsBeatSettingsBeatTheFile) {
   const TempDir dir;
-  const std::string file = dir.Write(
-      "serve.textproto",
-      "models { path: 'file' } limits { max_sessions: 5 max_queued_frames: 6 }\n"
-      "listen { grpc_address: 'file:1' metrics_address: 'file:2' }");
+  const std::string file =
+      dir.Write("serve.textproto",
+                "models { path: 'file' } limits { max_sessions: 5 max_queued_frames: 6 }\n"
+                "listen { grpc_address: 'file:1' metrics_address: 'file:2' }");
   const auto options = Parse({"--config", file, "--set", "limits.max_sessions=7", "--set",
                               "listen.grpc_address=set:1", "--listen", "option:1", "--model", "a",
                               "--model", "b", "--metrics", "none", "--ready-file", "r"});

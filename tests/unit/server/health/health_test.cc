@@ -13,9 +13,9 @@
 namespace slotmatch {
 namespace {
 
+using grpc::health::v1::Health;
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
-using grpc::health::v1::Health;
 
 constexpr char kService[] = "slotmatch.v1.SlotMatchService";
 

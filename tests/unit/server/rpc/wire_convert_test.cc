@@ -27,7 +27,7 @@ FrameOutcome Outcome() {
   frame.mask_pixels = 200;
   frame.slots = {{150, 0.75, 1, 2, 19, 8}, {0, 0, 0, 0, 0, 0}};
   frame.vectors = {1, -2, 0.5f, 3, 4, 65504};
-  frame.timings = {absl::Milliseconds(1), absl::Milliseconds(2), absl::Milliseconds(3),
+  frame.timings = {absl::Milliseconds(1), absl::Milliseconds(2),  absl::Milliseconds(3),
                    absl::Milliseconds(4), absl::Milliseconds(10), 5};
   FrameOutcome outcome;
   outcome.id = 42;

@@ -46,17 +46,16 @@ TEST_P(EvaluationVectors, EqualTheReference) {
   EXPECT_NEAR(counts.Mbo(), v.mbo, kTolerance);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Reference, EvaluationVectors,
-    testing::Values(Vector{"A", kGtA, kPredA, 0.3225806452, 0.6},
-                    Vector{"B", kGtA, "1102/1120/0222/0222", 1.0, 0.75},
-                    Vector{"C", kGtA, kAllZero, 0.0, 0.25},
-                    Vector{"D1", kGtD, kAllZero, 1.0, 0.25},
-                    Vector{"D2", kGtD, "0000/0100/0000/0000", 0.0, 0.25},
-                    Vector{"D3", kGtD, kGtD, 1.0, 1.0},
-                    Vector{"H", "1122/1122/1122/1122", "0101/0101/1010/1010", -0.0714285714,
-                           0.3333333333}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Reference, EvaluationVectors,
+                         testing::Values(Vector{"A", kGtA, kPredA, 0.3225806452, 0.6},
+                                         Vector{"B", kGtA, "1102/1120/0222/0222", 1.0, 0.75},
+                                         Vector{"C", kGtA, kAllZero, 0.0, 0.25},
+                                         Vector{"D1", kGtD, kAllZero, 1.0, 0.25},
+                                         Vector{"D2", kGtD, "0000/0100/0000/0000", 0.0, 0.25},
+                                         Vector{"D3", kGtD, kGtD, 1.0, 1.0},
+                                         Vector{"H", "1122/1122/1122/1122", "0101/0101/1010/1010",
+                                                -0.0714285714, 0.3333333333}),
+                         [](const auto& info) { return info.param.name; });
 
 using Frames = std::vector<std::pair<const char*, const char*>>;
 

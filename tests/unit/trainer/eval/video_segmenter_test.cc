@@ -73,8 +73,8 @@ TEST_F(VideoSegmenterTest, EqualsTheModelFrameByFrame) {
 
 TEST_F(VideoSegmenterTest, VisitorsStatusEndsTheVideo) {
   int seen = 0;
-  const absl::Status status = VideoSegmenter::Open(directory_)->Segment(
-      *dataset_, 0, false, [&](const SegmentedFrame&) {
+  const absl::Status status =
+      VideoSegmenter::Open(directory_)->Segment(*dataset_, 0, false, [&](const SegmentedFrame&) {
         ++seen;
         return absl::CancelledError("enough");
       });

@@ -126,7 +126,8 @@ TEST_F(LossRows, SubsetOfTokensEqualsTheLossOverThem) {
     cut.tokens = some.tokens.index_select(2, index);
     cut.scan.attention = some.scan.attention.index_select(3, index);
     EXPECT_NEAR(row->function(some, Config(name)).item<double>(),
-                row->function(cut, Config(name)).item<double>(), 1e-12) << name;
+                row->function(cut, Config(name)).item<double>(), 1e-12)
+        << name;
   }
 }
 

@@ -23,8 +23,8 @@ TEST(SlotContrast, EqualsTheReference) {
   const torch::Tensor loss = SlotContrast(slots, 0.1);
   EXPECT_NEAR(loss.item<double>(), 8.2331981231, 1e-9);
   loss.backward();
-  ExpectGradientStartsWith(slots, {0.77718632, 1.38569275, -0.03584394, -1.03845722, -0.55324626,
-                                   0.74247176});
+  ExpectGradientStartsWith(
+      slots, {0.77718632, 1.38569275, -0.03584394, -1.03845722, -0.55324626, 0.74247176});
 }
 
 // Neighbouring readings of the paper that the reference does not execute.
@@ -56,7 +56,9 @@ TEST(SlotContrast, ZeroSlotsStayFinite) {
 }
 
 TEST(SlotContrast, NeedsTwoFrames) {
-  EXPECT_THAT(MessageThrownBy([] { SlotContrast(torch::zeros({2, 1, 3, 4}), 0.1); }),
+  EXPECT_THAT(MessageThrownBy([] {
+                SlotContrast(torch::zeros({2, 1, 3, 4}), 0.1);
+              }),
               testing::HasSubstr("at least 2 frames, got T=1"));
 }
 

@@ -69,8 +69,10 @@ TEST_F(TrainStepTest, ReportsLossesInOrderAndTheirWeightedSum) {
   ASSERT_EQ(report->losses.size(), 3u);  // a weight of 0 removes the loss
   EXPECT_EQ(report->losses[0].first, "slot_contrast");
   EXPECT_EQ(report->losses[1].first, "reconstruction");
-  EXPECT_NEAR(report->total, 0.5 * report->losses[0].second + report->losses[1].second +
-                                 0.2 * report->losses[2].second, 1e-5);
+  EXPECT_NEAR(
+      report->total,
+      0.5 * report->losses[0].second + report->losses[1].second + 0.2 * report->losses[2].second,
+      1e-5);
   EXPECT_GT(report->grad_norm, 0.0);
   EXPECT_EQ(report->learning_rate, 1e-2);
 }
