@@ -92,8 +92,9 @@ TEST_F(Drain, ClientThatNeverReadsDoesNotHoldItUp) {
   v1::SessionConfig config;
   config.mutable_mask()->set_encoding(v1::MASK_ENCODING_RAW_U8);
   stream.Open(config);
+  const std::string png = PngBytes(MakePlainPicture(900, 900, 1, 2, 3));  // small, its mask is not
   std::thread sender([&] {
-    for (int i = 0; stream.SendPicture(i, MakePlainPicture(900, 900, 1, 2, 3)); ++i) {
+    for (int i = 0; stream.SendBytes(i, png); ++i) {
     }
   });
   EXPECT_TRUE(Eventually([&] { return Metric("slotmatch_frames_processed_total") >= 4; }));

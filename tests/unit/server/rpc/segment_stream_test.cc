@@ -168,7 +168,7 @@ TEST_F(SegmentStream, CancelInTheMiddleLeavesNothingBehind) {
 
 TEST_F(SegmentStream, DeadlineOfTheClientEndsTheStream) {
   StartApp();
-  TestStream stream(channel_, absl::Milliseconds(200));
+  TestStream stream(channel_, absl::Seconds(1));
   stream.Open();
   fake_->Hold();
   stream.SendPicture(1, MakePicture(8, 8));
