@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "core/model/encoder/encoder_table.h"
 #include "core/model/model_io.h"
 
@@ -66,7 +68,9 @@ VideoModel MakeTinyModel(const config::ModelConfig& config, uint64_t seed,
 }
 
 std::string FreshDirectory(const std::string& name) {
-  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "slotmatch" / name;
+  // Tests run as processes of their own, several at once: each has its own folder.
+  const std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / absl::StrCat("slotmatch_", getpid()) / name;
   std::filesystem::remove_all(path);
   std::filesystem::create_directories(path);
   return path.string();
