@@ -49,8 +49,9 @@ TEST(VideoFile, MaxFpsKeepsEvenlySpacedFrames) {
 
 TEST(VideoFile, FolderHoldsVideosByName) {
   const auto dataset = OpenVideoFiles(Config("samples")).value();
-  EXPECT_EQ(dataset->num_videos(), 1);
+  ASSERT_EQ(dataset->num_videos(), 2);
   EXPECT_EQ(dataset->video_name(0), "cups");
+  EXPECT_EQ(dataset->video_name(1), "dog");
   EXPECT_FALSE(dataset->has_labels());
 }
 
