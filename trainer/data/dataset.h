@@ -18,8 +18,21 @@ namespace slotmatch {
 struct DatasetFrame {
   int64_t index = 0;
   Image image;
-  // Ground truth: object ids, 0 = unlabelled or background. Empty map when the frame has none.
+  // Ground truth: object ids, 0 = unlabelled or background, kOverlapLabel = pixels of two or more
+  // objects. Empty map when the frame has none.
   LabelMap labels;
+};
+
+inline constexpr uint8_t kOverlapLabel = 255;
+
+// How the reference scores a dataset's ground truth (slotcontrast/metrics.py and its configs).
+struct ScoringRules {
+  // The background is a channel of the truth (MOVi): a frame without objects counts as FG-ARI 1.
+  // False: it is skipped.
+  bool counts_empty_frames = false;
+  // Pixels of two or more objects are left out of truth and prediction (COCO). False: they are an
+  // error.
+  bool ignores_overlaps = false;
 };
 
 // A list of videos. Frames are read one by one, in order, so memory stays flat. Immutable and
@@ -30,6 +43,7 @@ class VideoDataset {
   virtual int64_t num_videos() const = 0;
   virtual std::string video_name(int64_t video) const = 0;
   virtual bool has_labels() const = 0;
+  virtual ScoringRules scoring_rules() const { return {}; }
 
   // Calls `visit` with every frame of a video. Stops at the first status that is not OK, from the
   // reader (kDataLoss naming the file) or from `visit`, and returns it.
