@@ -1,119 +1,122 @@
 #include "core/base/assignment.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
-
-#include "absl/strings/str_cat.h"
 
 namespace slotmatch {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int kNone = -1;
 
-// Rows are assigned one after the other, each along the cheapest path of reassignments that ends at
-// a free column (Dijkstra over reduced costs). Needs rows <= columns.
+// rows <= columns. Adds one row after the other along the shortest augmenting path.
 class Solver {
  public:
-  // The costs are read transposed when `transposed`; borrowed for the object's life.
-  Solver(absl::Span<const double> costs, int rows, int columns, bool transposed)
-      : costs_(costs),
-        rows_(rows),
+  Solver(std::vector<double> costs, int rows, int columns)
+      : costs_(std::move(costs)),
         columns_(columns),
-        transposed_(transposed),
-        row_price_(rows, 0.0),
-        column_price_(columns, 0.0),
-        row_of_(columns, -1),
-        column_of_(rows, -1) {}
+        row_price_(rows),
+        column_price_(columns),
+        row_of_(columns, kNone) {}
 
   std::vector<int> Solve() {
-    for (int row = 0; row < rows_; ++row) Assign(row);
-    return column_of_;
+    const int rows = static_cast<int>(row_price_.size());
+    for (int row = 0; row < rows; ++row) Add(row);
+    std::vector<int> column_of(rows, kNone);
+    for (int column = 0; column < columns_; ++column) {
+      if (row_of_[column] != kNone) column_of[row_of_[column]] = column;
+    }
+    return column_of;
   }
 
  private:
-  double Cost(int row, int column) const {
-    return transposed_ ? costs_[static_cast<size_t>(column) * rows_ + row]
-                       : costs_[static_cast<size_t>(row) * columns_ + column];
-  }
-
-  void Assign(int first_row) {
-    std::vector<double> distance(columns_, kInfinity);
-    std::vector<int> previous_row(columns_, -1);
-    std::vector<char> done(columns_, 0);
-    double length = 0;
-    int row = first_row, end = -1;
-    while (end < 0) {
-      int next = -1;
-      for (int column = 0; column < columns_; ++column) {
-        if (done[column]) continue;
-        const double through = length + Cost(row, column) - row_price_[row] - column_price_[column];
-        if (through < distance[column]) {
-          distance[column] = through;
-          previous_row[column] = row;
-        }
-        // A free column at the same distance ends the search at once.
-        if (next < 0 || distance[column] < distance[next] ||
-            (distance[column] == distance[next] && row_of_[column] < 0 && row_of_[next] >= 0)) {
-          next = column;
-        }
-      }
-      length = distance[next];
-      done[next] = 1;
-      if (row_of_[next] < 0) {
-        end = next;
-      } else {
-        row = row_of_[next];
-      }
+  void Add(int new_row) {
+    distance_.assign(columns_, std::numeric_limits<double>::infinity());
+    before_.assign(columns_, kNone);
+    done_.assign(columns_, false);
+    std::vector<int> visited;  // columns in the order of their distance
+    double reached = 0;
+    for (int row = new_row, column = kNone; row != kNone; row = row_of_[column]) {
+      Relax(row, column, reached);
+      column = Nearest();
+      reached = distance_[column];
+      done_[column] = true;
+      visited.push_back(column);
     }
-    UpdatePrices(first_row, length, distance, done);
-    Augment(first_row, end, previous_row);
+    row_price_[new_row] += reached;
+    for (const int column : visited) {
+      const double slack = reached - distance_[column];
+      column_price_[column] -= slack;
+      if (row_of_[column] != kNone) row_price_[row_of_[column]] += slack;
+    }
+    Flip(new_row, visited.back());
   }
 
-  // Keeps every reduced cost >= 0 and those of assigned pairs 0.
-  void UpdatePrices(int first_row, double length, const std::vector<double>& distance,
-                    const std::vector<char>& done) {
-    row_price_[first_row] += length;
+  // Paths that go on through `row`, which `from` is assigned to.
+  void Relax(int row, int from, double reached) {
     for (int column = 0; column < columns_; ++column) {
-      if (!done[column]) continue;
-      if (row_of_[column] >= 0) row_price_[row_of_[column]] += length - distance[column];
-      column_price_[column] -= length - distance[column];
+      if (done_[column]) continue;
+      const double length =
+          reached + costs_[row * columns_ + column] - row_price_[row] - column_price_[column];
+      if (length < distance_[column]) {
+        distance_[column] = length;
+        before_[column] = from;
+      }
     }
   }
 
-  void Augment(int first_row, int end, const std::vector<int>& previous_row) {
-    for (int column = end;;) {
-      const int row = previous_row[column];
-      row_of_[column] = row;
-      std::swap(column_of_[row], column);
-      if (row == first_row) return;
+  int Nearest() const {
+    int nearest = kNone;
+    for (int column = 0; column < columns_; ++column) {
+      if (!done_[column] && (nearest == kNone || distance_[column] < distance_[nearest])) {
+        nearest = column;
+      }
+    }
+    return nearest;
+  }
+
+  // Every column of the path takes over the row of the column before it.
+  void Flip(int new_row, int end) {
+    for (int column = end; column != kNone; column = before_[column]) {
+      row_of_[column] = before_[column] == kNone ? new_row : row_of_[before_[column]];
     }
   }
 
-  absl::Span<const double> costs_;
-  int rows_, columns_;
-  bool transposed_;
+  const std::vector<double> costs_;  // [rows, columns]
+  const int columns_;
   std::vector<double> row_price_, column_price_;
-  std::vector<int> row_of_, column_of_;  // -1: free
+  std::vector<int> row_of_;  // by column
+  // Of the row that is being added, by column.
+  std::vector<double> distance_;
+  std::vector<int> before_;
+  std::vector<bool> done_;
 };
+
+// Finite costs as they are; the others become so large that fewer of them always wins.
+std::vector<double> Finite(absl::Span<const double> costs, int pairs) {
+  double largest = 0;
+  for (const double cost : costs) {
+    if (std::isfinite(cost)) largest = std::max(largest, std::abs(cost));
+  }
+  const double worst = (2 * pairs + 1) * (largest + 1);
+  std::vector<double> result(costs.begin(), costs.end());
+  for (double& cost : result) cost = std::isfinite(cost) ? cost : worst;
+  return result;
+}
 
 }  // namespace
 
-absl::StatusOr<std::vector<int>> MinCostAssignment(absl::Span<const double> costs, int rows,
-                                                   int columns) {
-  if (rows < 0 || columns < 0 || costs.size() != static_cast<size_t>(rows) * columns) {
-    return absl::InvalidArgumentError(absl::StrCat("an assignment of ", rows, " x ", columns,
-                                                   " needs as many costs, not ", costs.size()));
-  }
-  for (const double cost : costs) {
-    if (!std::isfinite(cost)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("assignment costs must be finite, not ", cost));
+std::vector<int> SolveAssignment(absl::Span<const double> costs, int rows, int columns) {
+  const std::vector<double> finite = Finite(costs, std::min(rows, columns));
+  if (rows <= columns) return Solver(finite, rows, columns).Solve();
+  std::vector<double> turned(finite.size());
+  for (int row = 0; row < rows; ++row) {
+    for (int column = 0; column < columns; ++column) {
+      turned[column * rows + row] = finite[row * columns + column];
     }
   }
-  if (rows <= columns) return Solver(costs, rows, columns, false).Solve();
-  const std::vector<int> row_of = Solver(costs, columns, rows, true).Solve();
-  std::vector<int> column_of(rows, -1);
+  std::vector<int> column_of(rows, kNone);
+  const std::vector<int> row_of = Solver(std::move(turned), columns, rows).Solve();
   for (int column = 0; column < columns; ++column) column_of[row_of[column]] = column;
   return column_of;
 }
