@@ -11,8 +11,9 @@
 #include "core/base/progress.h"
 #include "core/base/status.h"
 #include "trainer/commands/commands.h"
-#include "trainer/eval/metrics.h"
+#include "trainer/eval/metric_table.h"
 #include "trainer/eval/pictures.h"
+#include "trainer/eval/score_board.h"
 #include "trainer/eval/video_segmenter.h"
 
 namespace slotmatch {
@@ -29,12 +30,12 @@ struct EvaluateArguments {
 
 struct VideoRow {
   std::string name;
-  ScoreBoard::VideoScores scores;
+  Scores scores;
 };
 
 struct Evaluation {
   std::string model;
-  ScoreBoard::Scores image, video;
+  Scores scores;
   std::vector<VideoRow> rows;
   int64_t skipped = 0;
 };
@@ -73,7 +74,7 @@ class StripCollector {
 absl::StatusOr<Evaluation> EvaluateModel(const std::string& model, const VideoDataset& dataset,
                                          const EvaluateArguments& arguments) {
   SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, VideoSegmenter::Open(model, arguments.mask_source));
-  ScoreBoard board(segmenter.num_slots());
+  ScoreBoard board(segmenter.num_slots(), dataset.scoring_rules());
   Evaluation result;
   result.model = segmenter.manifest().name() + "/" + segmenter.manifest().version();
   int64_t videos = dataset.num_videos();
@@ -83,30 +84,27 @@ absl::StatusOr<Evaluation> EvaluateModel(const std::string& model, const VideoDa
     StripCollector strip(!arguments.pictures.empty());
     const absl::Status status =
         segmenter.Segment(dataset, video, true, [&](const SegmentedFrame& frame) {
-          if (frame.frame->labels.labels.size() != frame.segmentation.map.labels.size()) {
-            return absl::DataLossError("frame and annotation differ in size");
-          }
-          board.AddFrame(frame.frame->labels, frame.segmentation.map);
           strip.Add(frame);
-          return absl::OkStatus();
+          const absl::Status added = board.AddFrame(frame.frame->labels, frame.segmentation.map);
+          return added.ok() ? added : absl::DataLossError(added.message());
         });
     if (absl::IsDataLoss(status)) {
       SM_WARNING("video skipped name={} reason=\"{}\"", dataset.video_name(video),
                  std::string(status.message()));
       ++result.skipped;
-      board.EndVideo();
+      board.DropVideo();
       continue;
     }
     SM_RETURN_IF_ERROR(status);
     result.rows.push_back({dataset.video_name(video), board.EndVideo()});
-    SM_RETURN_IF_ERROR(strip.Write(
-        absl::StrFormat("%s/%s_%s_%.3f.png", arguments.pictures, segmenter.manifest().name(),
-                        result.rows.back().name, result.rows.back().scores.video.mbo)));
+    SM_RETURN_IF_ERROR(strip.Write(absl::StrFormat(
+        "%s/%s_%s_%.3f.png", arguments.pictures, segmenter.manifest().name(),
+        result.rows.back().name, ScoreOf(result.rows.back().scores, "video_mbo").value)));
     progress.Update(video + 1, absl::StrFormat("image FG-ARI %.3f  video mBO %.3f",
-                                               board.image().fg_ari, board.video().mbo));
+                                               ScoreOf(board.scores(), "image_fg_ari").value,
+                                               ScoreOf(board.scores(), "video_mbo").value));
   }
-  result.image = board.image();
-  result.video = board.video();
+  result.scores = board.scores();
   return result;
 }
 
@@ -115,20 +113,21 @@ void PrintTable(const std::vector<Evaluation>& evaluations) {
               "image mBO", "video mBO");
   for (const Evaluation& e : evaluations) {
     std::printf("%-24s %7lld %12.4f %12.4f %10.4f %10.4f\n", e.model.c_str(),
-                static_cast<long long>(e.image.items), e.image.fg_ari, e.video.fg_ari, e.image.mbo,
-                e.video.mbo);
+                static_cast<long long>(ScoreOf(e.scores, "image_fg_ari").items),
+                ScoreOf(e.scores, "image_fg_ari").value, ScoreOf(e.scores, "video_fg_ari").value,
+                ScoreOf(e.scores, "image_mbo").value, ScoreOf(e.scores, "video_mbo").value);
   }
 }
 
 nlohmann::json ToJson(const Evaluation& e) {
-  return {{"model", e.model},
-          {"items", e.image.items},
-          {"videos", e.video.items},
-          {"skipped_videos", e.skipped},
-          {"image_fg_ari", e.image.fg_ari},
-          {"video_fg_ari", e.video.fg_ari},
-          {"image_mbo", e.image.mbo},
-          {"video_mbo", e.video.mbo}};
+  nlohmann::json object = {{"model", e.model},
+                           {"items", ScoreOf(e.scores, "image_fg_ari").items},
+                           {"videos", ScoreOf(e.scores, "video_fg_ari").items},
+                           {"skipped_videos", e.skipped}};
+  for (size_t i = 0; i < e.scores.size(); ++i) {
+    object[MetricTable()[i].name] = e.scores[i].value;
+  }
+  return object;
 }
 
 absl::Status WriteFiles(const EvaluateArguments& arguments,
@@ -141,12 +140,14 @@ absl::Status WriteFiles(const EvaluateArguments& arguments,
     SM_RETURN_IF_ERROR(WriteFileAtomically(arguments.json, object.dump(2) + "\n"));
   }
   if (!arguments.csv.empty()) {
-    std::string text = "model,video,frames,image_fg_ari,video_fg_ari,image_mbo,video_mbo\n";
+    std::string text = "model,video";
+    for (const MetricRow& row : MetricTable()) absl::StrAppend(&text, ",", row.name);
+    text += "\n";
     for (const Evaluation& e : evaluations) {
       for (const VideoRow& row : e.rows) {
-        absl::StrAppendFormat(&text, "%s,%s,%d,%.6f,%.6f,%.6f,%.6f\n", e.model, row.name,
-                              row.scores.image.items, row.scores.image.fg_ari,
-                              row.scores.video.fg_ari, row.scores.image.mbo, row.scores.video.mbo);
+        absl::StrAppend(&text, e.model, ",", row.name);
+        for (const Score& score : row.scores) absl::StrAppendFormat(&text, ",%.6f", score.value);
+        text += "\n";
       }
     }
     SM_RETURN_IF_ERROR(WriteFileAtomically(arguments.csv, text));

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "trainer/eval/item_counts.h"
+
+namespace slotmatch {
+
+// Mean of one metric over the items that counted; value 0 when none did.
+struct Score {
+  int64_t items = 0;
+  double value = 0;
+};
+// By row of MetricTable().
+using Scores = std::vector<Score>;
+const Score& ScoreOf(const Scores& scores, absl::string_view metric);
+
+// Accumulates every row of the metric table over a dataset. Not thread-safe.
+class ScoreBoard {
+ public:
+  ScoreBoard(int num_slots, const ScoringRules& rules);
+
+  // The next frame of the video. kInvalidArgument as ItemCounts::OfFrame; the frame is not counted.
+  absl::Status AddFrame(const LabelMap& truth, const LabelMap& prediction);
+  // Ends the video: its own scores, which now are part of the dataset's.
+  Scores EndVideo();
+  // Ends the video as if it had not been there.
+  void DropVideo();
+
+  Scores scores() const;  // of the videos that ended
+
+ private:
+  int num_slots_;
+  ScoringRules rules_;
+  ItemCounts video_;
+  Scores sums_, video_sums_;
+};
+
+}  // namespace slotmatch
