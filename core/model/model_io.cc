@@ -24,6 +24,7 @@ constexpr TypeRow kTypes[] = {
     {DType::kF64, torch::kFloat64}, {DType::kF32, torch::kFloat32},
     {DType::kF16, torch::kFloat16}, {DType::kBF16, torch::kBFloat16},
     {DType::kI64, torch::kInt64},   {DType::kI32, torch::kInt32},
+    {DType::kI16, torch::kInt16},   {DType::kI8, torch::kInt8},
     {DType::kU8, torch::kUInt8},    {DType::kBool, torch::kBool},
 };
 

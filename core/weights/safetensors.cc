@@ -1,17 +1,9 @@
 #include "core/weights/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <limits>
 #include <nlohmann/json.hpp>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
@@ -23,23 +15,6 @@ using nlohmann::json;
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own cap
 constexpr int kMaxJsonDepth = 8;                   // header nesting is 3
-constexpr size_t kMaxRank = 16;
-
-struct DTypeRow {
-  DType dtype;
-  const char* name;
-  size_t bytes;
-};
-constexpr DTypeRow kDTypes[] = {
-    {DType::kF64, "F64", 8},   {DType::kF32, "F32", 4},   {DType::kF16, "F16", 2},
-    {DType::kBF16, "BF16", 2}, {DType::kI64, "I64", 8},   {DType::kI32, "I32", 4},
-    {DType::kU8, "U8", 1},     {DType::kBool, "BOOL", 1},
-};
-
-const DTypeRow& Row(DType dtype) {
-  return *std::find_if(std::begin(kDTypes), std::end(kDTypes),
-                       [dtype](const DTypeRow& row) { return row.dtype == dtype; });
-}
 
 // Parses the header and refuses duplicate keys, which the library would silently merge.
 absl::StatusOr<json> ParseHeader(const char* text, size_t size) {
@@ -82,17 +57,6 @@ absl::Status ReadShape(const json& entry, TensorView* view) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> CheckedByteSize(const TensorView& view) {
-  uint64_t size = ByteSize(view.dtype);
-  for (const int64_t side : view.shape) {
-    if (side != 0 && size > std::numeric_limits<int64_t>::max() / static_cast<uint64_t>(side)) {
-      return absl::DataLossError("shape is larger than any memory");
-    }
-    size *= static_cast<uint64_t>(side);
-  }
-  return size;
-}
-
 absl::StatusOr<TensorView> ReadEntry(const json& entry, const uint8_t* data, uint64_t data_size,
                                      Range* range) {
   TensorView view;
@@ -101,13 +65,11 @@ absl::StatusOr<TensorView> ReadEntry(const json& entry, const uint8_t* data, uin
   if (!entry.is_object() || dtype == entry.end() || !dtype->is_string()) {
     return absl::DataLossError("no dtype");
   }
-  const auto row = std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](const DTypeRow& r) {
-    return dtype->get<std::string>() == r.name;
-  });
-  if (row == std::end(kDTypes)) {
+  const DType* known = FindDType(dtype->get_ref<const std::string&>());
+  if (known == nullptr) {
     return absl::DataLossError("dtype " + dtype->get<std::string>() + " is not supported");
   }
-  view.dtype = row->dtype;
+  view.dtype = *known;
   SM_RETURN_IF_ERROR(ReadShape(entry, &view));
   if (offsets == entry.end() || !offsets->is_array() || offsets->size() != 2 ||
       !(*offsets)[0].is_number_unsigned() || !(*offsets)[1].is_number_unsigned()) {
@@ -115,7 +77,7 @@ absl::StatusOr<TensorView> ReadEntry(const json& entry, const uint8_t* data, uin
   }
   range->begin = (*offsets)[0].get<uint64_t>();
   range->end = (*offsets)[1].get<uint64_t>();
-  SM_ASSIGN_OR_RETURN(const uint64_t size, CheckedByteSize(view));
+  SM_ASSIGN_OR_RETURN(const uint64_t size, CheckedByteSize(view.dtype, view.shape));
   if (range->begin > range->end || range->end > data_size || range->end - range->begin != size) {
     return absl::DataLossError(absl::StrCat("data_offsets [", range->begin, ", ", range->end,
                                             "] do not fit ", size, " bytes in a data section of ",
@@ -145,11 +107,15 @@ absl::Status CheckCover(std::vector<Range> ranges, uint64_t data_size) {
   return absl::OkStatus();
 }
 
-absl::Status ParseArchive(const uint8_t* bytes, size_t size,
-                          std::map<std::string, TensorView>* tensors,
-                          std::map<std::string, std::string>* metadata) {
+}  // namespace
+
+bool IsSafetensors(absl::Span<const uint8_t> file) { return file.size() > 8 && file[8] == '{'; }
+
+absl::Status ReadSafetensors(absl::Span<const uint8_t> file, ArchiveContents* contents) {
+  const uint8_t* bytes = file.data();
+  const size_t size = file.size();
   uint64_t header_size = 0;
-  if (size < sizeof(header_size)) return absl::DataLossError("shorter than a header length");
+  if (size < sizeof(header_size)) return absl::DataLossError("too short for a header length");
   std::memcpy(&header_size, bytes, sizeof(header_size));
   if (header_size > kMaxHeaderBytes || header_size > size - sizeof(header_size)) {
     return absl::DataLossError(
@@ -165,7 +131,7 @@ absl::Status ParseArchive(const uint8_t* bytes, size_t size,
       if (!entry.is_object()) return absl::DataLossError("metadata is not an object");
       for (const auto& [key, value] : entry.items()) {
         if (!value.is_string()) return absl::DataLossError("metadata holds more than strings");
-        metadata->emplace(key, value.get<std::string>());
+        contents->metadata.emplace(key, value.get<std::string>());
       }
       continue;
     }
@@ -173,53 +139,24 @@ absl::Status ParseArchive(const uint8_t* bytes, size_t size,
     absl::StatusOr<TensorView> view = ReadEntry(entry, data, data_size, &range);
     if (!view.ok()) return Annotate(view.status(), "tensor '" + name + "'");
     ranges.push_back(range);
-    tensors->emplace(name, *std::move(view));
+    contents->tensors.emplace(name, *std::move(view));
   }
   return CheckCover(std::move(ranges), data_size);
 }
 
-}  // namespace
-
-size_t ByteSize(DType dtype) { return Row(dtype).bytes; }
-const char* DTypeName(DType dtype) { return Row(dtype).name; }
-
-int64_t TensorView::num_elements() const {
-  int64_t count = 1;
-  for (const int64_t side : shape) count *= side;
-  return count;
-}
-
 absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
     const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
-  }
-  const absl::Cleanup close_fd = [fd] { close(fd); };
-  struct stat info {};
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size < 8) {
-    return absl::DataLossError(path + " is not a safetensors file: too short");
-  }
+  SM_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> mapped, MappedFile::Open(path));
   std::shared_ptr<SafetensorsFile> file(new SafetensorsFile());
-  file->mapping_size_ = static_cast<size_t>(info.st_size);
-  void* mapping = mmap(nullptr, file->mapping_size_, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (mapping == MAP_FAILED) {
-    return absl::AbortedError(absl::StrCat("cannot map ", path, ": ", std::strerror(errno)));
-  }
-  file->mapping_ = mapping;
-  const absl::Status parsed = ParseArchive(static_cast<const uint8_t*>(mapping),
-                                           file->mapping_size_, &file->tensors_, &file->metadata_);
-  if (!parsed.ok()) return Annotate(parsed, path + " is not a valid safetensors file");
+  const absl::Status read = ReadSafetensors(mapped->bytes(), &file->contents_);
+  if (!read.ok()) return Annotate(read, path + " is not a valid safetensors file");
+  file->file_ = std::move(mapped);
   return std::shared_ptr<const SafetensorsFile>(std::move(file));
 }
 
-SafetensorsFile::~SafetensorsFile() {
-  if (mapping_ != nullptr) munmap(mapping_, mapping_size_);
-}
-
 const TensorView* SafetensorsFile::Find(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  return found == tensors_.end() ? nullptr : &found->second;
+  const auto found = contents_.tensors.find(name);
+  return found == contents_.tensors.end() ? nullptr : &found->second;
 }
 
 absl::Status WriteSafetensors(const std::string& path,

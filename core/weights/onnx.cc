@@ -1,0 +1,282 @@
+#include "core/weights/onnx.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <utf8.h>
+
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "core/weights/read_budget.h"
+
+namespace slotmatch {
+namespace {
+
+using Bytes = absl::Span<const uint8_t>;
+using google::protobuf::io::CodedInputStream;
+
+constexpr uint64_t kStructureFactor = 24;
+constexpr uint64_t kEntryBytes = 256;  // of a map's node, a shape and what is around them
+constexpr size_t kMaxNameShown = 200;
+
+// Field numbers of onnx.proto3.
+constexpr int kModelGraph = 7;
+constexpr int kModelMetadata = 14;
+constexpr int kEntryKey = 1;
+constexpr int kEntryValue = 2;
+constexpr int kGraphInitializer = 5;
+constexpr int kTensorDims = 1;
+constexpr int kTensorType = 2;
+constexpr int kTensorFloatData = 4;
+constexpr int kTensorInt32Data = 5;
+constexpr int kTensorInt64Data = 7;
+constexpr int kTensorName = 8;
+constexpr int kTensorRawData = 9;
+constexpr int kTensorDoubleData = 10;
+constexpr int kTensorExternalData = 13;
+constexpr int kTensorLocation = 14;
+
+// TensorProto.DataType, and the field that holds the elements where raw_data does not: as they are
+// (fixed width) or one varint each.
+struct TypeRow {
+  uint64_t onnx;
+  DType dtype;
+  int field;
+};
+constexpr TypeRow kTypes[] = {
+    {1, DType::kF32, kTensorFloatData},   {2, DType::kU8, kTensorInt32Data},
+    {3, DType::kI8, kTensorInt32Data},    {5, DType::kI16, kTensorInt32Data},
+    {6, DType::kI32, kTensorInt32Data},   {7, DType::kI64, kTensorInt64Data},
+    {9, DType::kBool, kTensorInt32Data},  {10, DType::kF16, kTensorInt32Data},
+    {11, DType::kF64, kTensorDoubleData}, {16, DType::kBF16, kTensorInt32Data},
+};
+
+bool IsVarint(int field) { return field == kTensorInt32Data || field == kTensorInt64Data; }
+
+struct Field {
+  int number = 0;
+  std::optional<uint64_t> varint;
+  Bytes bytes;  // of a length-delimited field
+};
+
+// The fields of one message, one after the other.
+class Message {
+ public:
+  explicit Message(Bytes bytes)
+      : bytes_(bytes), stream_(bytes.data(), static_cast<int>(bytes.size())) {}
+
+  bool done() const { return stream_.CurrentPosition() == static_cast<int>(bytes_.size()); }
+
+  absl::StatusOr<Field> Next() {
+    enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+    const uint32_t tag = stream_.ReadTag();
+    Field field;
+    field.number = static_cast<int>(tag >> 3);
+    bool ok = field.number > 0;
+    uint64_t varint = 0;
+    uint32_t size = 0;
+    switch (tag & 7) {
+      case kVarint:
+        ok = ok && stream_.ReadVarint64(&varint);
+        field.varint = varint;
+        break;
+      case kFixed64:
+        ok = ok && stream_.Skip(8);
+        break;
+      case kFixed32:
+        ok = ok && stream_.Skip(4);
+        break;
+      case kBytes: {
+        ok = ok && stream_.ReadVarint32(&size);
+        const auto begin = static_cast<size_t>(stream_.CurrentPosition());
+        ok = ok && size <= bytes_.size() - begin && stream_.Skip(static_cast<int>(size));
+        if (ok) field.bytes = bytes_.subspan(begin, size);
+        break;
+      }
+      default:
+        ok = false;
+    }
+    if (ok) return field;
+    return absl::DataLossError("a message is damaged or truncated");
+  }
+
+ private:
+  const Bytes bytes_;
+  CodedInputStream stream_;
+};
+
+struct Initializer {
+  std::string name;
+  std::vector<int64_t> shape;
+  uint64_t type = 0;
+  std::map<int, Bytes> data;  // by field
+  bool external = false;
+};
+
+absl::StatusOr<std::string> Text(Bytes bytes) {
+  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (!utf8::is_valid(text.begin(), text.end())) return absl::DataLossError("a name is not UTF-8");
+  return text;
+}
+
+absl::Status AddDims(const Field& field, std::vector<int64_t>* shape) {
+  if (field.varint.has_value()) shape->push_back(static_cast<int64_t>(*field.varint));
+  CodedInputStream packed(field.bytes.data(), static_cast<int>(field.bytes.size()));
+  while (packed.CurrentPosition() < static_cast<int>(field.bytes.size())) {
+    uint64_t side = 0;
+    if (shape->size() > kMaxRank || !packed.ReadVarint64(&side)) break;
+    shape->push_back(static_cast<int64_t>(side));
+  }
+  if (shape->size() <= kMaxRank) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("more than ", kMaxRank, " axes"));
+}
+
+absl::Status AddData(const Field& field, Initializer* tensor) {
+  if (field.varint.has_value() || !tensor->data.emplace(field.number, field.bytes).second) {
+    return absl::DataLossError("the data is in pieces");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Initializer> ParseInitializer(Bytes bytes) {
+  Initializer tensor;
+  for (Message message(bytes); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
+    switch (field.number) {
+      case kTensorDims:
+        SM_RETURN_IF_ERROR(AddDims(field, &tensor.shape));
+        break;
+      case kTensorType:
+        tensor.type = field.varint.value_or(0);
+        break;
+      case kTensorName: {
+        SM_ASSIGN_OR_RETURN(tensor.name, Text(field.bytes));
+        break;
+      }
+      case kTensorRawData:
+      case kTensorFloatData:
+      case kTensorInt32Data:
+      case kTensorInt64Data:
+      case kTensorDoubleData:
+        SM_RETURN_IF_ERROR(AddData(field, &tensor));
+        break;
+      case kTensorExternalData:
+        tensor.external = true;
+        break;
+      case kTensorLocation:
+        tensor.external = tensor.external || field.varint.value_or(0) != 0;
+        break;
+      default:
+        break;
+    }
+  }
+  return tensor;
+}
+
+// One varint an element, as little-endian elements of `width` bytes.
+absl::Status DecodeVarints(Bytes varints, size_t width, std::vector<uint8_t>* elements) {
+  CodedInputStream stream(varints.data(), static_cast<int>(varints.size()));
+  for (size_t done = 0; done < elements->size(); done += width) {
+    uint64_t value = 0;
+    if (!stream.ReadVarint64(&value))
+      return absl::DataLossError("the data is shorter than its shape");
+    std::memcpy(elements->data() + done, &value, width);
+  }
+  if (stream.CurrentPosition() == static_cast<int>(varints.size())) return absl::OkStatus();
+  return absl::DataLossError("the data is longer than its shape");
+}
+
+absl::StatusOr<TensorView> ViewOf(const Initializer& tensor, ArchiveContents* contents) {
+  if (tensor.external) {
+    return absl::DataLossError(
+        "is kept in another file; save the model with its weights inside (onnx.save_model with "
+        "save_as_external_data=False)");
+  }
+  const auto* row = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                 [&](const TypeRow& r) { return r.onnx == tensor.type; });
+  if (row == std::end(kTypes)) {
+    return absl::DataLossError(
+        absl::StrCat("elements of ONNX type ", tensor.type, " are not read"));
+  }
+  TensorView view{row->dtype, tensor.shape, {}};
+  SM_ASSIGN_OR_RETURN(const uint64_t size, CheckedByteSize(row->dtype, tensor.shape));
+  const auto raw = tensor.data.find(kTensorRawData);
+  const auto typed = tensor.data.find(row->field);
+  if (raw == tensor.data.end() && typed != tensor.data.end() && IsVarint(row->field)) {
+    const size_t width = ByteSize(row->dtype);
+    if (size / width > typed->second.size()) {  // an element takes a byte at least
+      return absl::DataLossError("the data is shorter than its shape");
+    }
+    contents->owned.emplace_back(size);
+    view.bytes = absl::MakeSpan(contents->owned.back());
+    SM_RETURN_IF_ERROR(DecodeVarints(typed->second, width, &contents->owned.back()));
+    return view;
+  }
+  if (raw != tensor.data.end()) view.bytes = raw->second;
+  if (raw == tensor.data.end() && typed != tensor.data.end()) view.bytes = typed->second;
+  if (view.bytes.size() == size) return view;
+  return absl::DataLossError(
+      absl::StrCat("has ", view.bytes.size(), " bytes of data, its shape needs ", size));
+}
+
+absl::Status AddInitializer(Bytes bytes, ReadBudget* budget, ArchiveContents* contents) {
+  SM_ASSIGN_OR_RETURN(const Initializer tensor, ParseInitializer(bytes));
+  const std::string shown = absl::StrCat(
+      "initializer '", absl::Utf8SafeCHexEscape(tensor.name.substr(0, kMaxNameShown)), "'");
+  if (tensor.name.empty()) return absl::DataLossError("an initializer has no name");
+  SM_RETURN_IF_ERROR(budget->Charge(kEntryBytes + tensor.name.size()));
+  absl::StatusOr<TensorView> view = ViewOf(tensor, contents);
+  if (!view.ok()) return Annotate(view.status(), shown);
+  if (contents->tensors.emplace(tensor.name, *std::move(view)).second) return absl::OkStatus();
+  return absl::DataLossError(shown + " stands in the file twice");
+}
+
+absl::Status AddMetadata(Bytes bytes, ReadBudget* budget, ArchiveContents* contents) {
+  std::string key;
+  std::string value;
+  for (Message message(bytes); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
+    if (field.number != kEntryKey && field.number != kEntryValue) continue;
+    SM_ASSIGN_OR_RETURN((field.number == kEntryKey ? key : value), Text(field.bytes));
+  }
+  SM_RETURN_IF_ERROR(budget->Charge(kEntryBytes + key.size() + value.size()));
+  contents->metadata.emplace(std::move(key), std::move(value));
+  return absl::OkStatus();
+}
+
+absl::Status ReadGraph(Bytes bytes, ReadBudget* budget, ArchiveContents* contents) {
+  for (Message message(bytes); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
+    if (field.number != kGraphInitializer) continue;
+    SM_RETURN_IF_ERROR(AddInitializer(field.bytes, budget, contents));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// A model begins with its ir_version: field 1, a small number.
+bool IsOnnx(Bytes file) { return file.size() > 2 && file[0] == 0x08 && file[1] < 0x20; }
+
+absl::Status ReadOnnx(Bytes file, ArchiveContents* contents) {
+  if (file.size() > std::numeric_limits<int>::max()) {
+    return absl::DataLossError("a model of more than 2 GiB is no valid protocol buffer");
+  }
+  ReadBudget budget(file.size(), kStructureFactor);
+  bool has_graph = false;
+  for (Message message(file); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
+    if (field.number == kModelGraph) {
+      has_graph = true;
+      SM_RETURN_IF_ERROR(ReadGraph(field.bytes, &budget, contents));
+    } else if (field.number == kModelMetadata) {
+      SM_RETURN_IF_ERROR(AddMetadata(field.bytes, &budget, contents));
+    }
+  }
+  return has_graph ? absl::OkStatus() : absl::DataLossError("there is no graph: not a model");
+}
+
+}  // namespace slotmatch
