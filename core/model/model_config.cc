@@ -41,6 +41,21 @@ class Problems {
   std::vector<std::string> list_;
 };
 
+void CheckDecoder(const config::ModelConfig& config, Problems* problems) {
+  const config::DecoderConfig& decoder = config.decoder();
+  problems->RequireRow("decoder.kind", decoder.kind(), DecoderTable());
+  problems->Require(decoder.hidden_dim() >= 1, "decoder.hidden_dim is below 1");
+  problems->Require(decoder.num_hidden_layers() >= 1, "decoder.num_hidden_layers is below 1");
+  for (const DecoderRow& row : DecoderTable()) {
+    if (decoder.kind() != row.name || !row.has_allocator) continue;
+    const int heads = decoder.allocator_heads();
+    problems->Require(heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
+                      absl::StrCat("decoder.allocator_heads ", heads, " does not divide slot_dim ",
+                                   config.slot_dim()));
+    problems->Require(decoder.allocator_blocks() >= 1, "decoder.allocator_blocks is below 1");
+  }
+}
+
 }  // namespace
 
 absl::Status ValidateModelConfig(const config::ModelConfig& config) {
@@ -53,15 +68,12 @@ absl::Status ValidateModelConfig(const config::ModelConfig& config) {
   problems.Require(encoder.ok(), std::string(encoder.message()));
   problems.RequireRow("slot_init.kind", config.slot_init().kind(), SlotInitTable());
   problems.RequireRow("predictor.kind", config.predictor().kind(), PredictorTable());
-  problems.RequireRow("decoder.kind", config.decoder().kind(), DecoderTable());
+  CheckDecoder(config, &problems);
   const int heads = config.predictor().num_heads();
   problems.Require(
       heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
       absl::StrCat("predictor.num_heads ", heads, " does not divide slot_dim ", config.slot_dim()));
   problems.Require(config.predictor().num_blocks() >= 1, "predictor.num_blocks is below 1");
-  problems.Require(config.decoder().hidden_dim() >= 1, "decoder.hidden_dim is below 1");
-  problems.Require(config.decoder().num_hidden_layers() >= 1,
-                   "decoder.num_hidden_layers is below 1");
   const auto& attention = config.slot_attention();
   problems.Require(attention.first_frame_iterations() >= 1 && attention.iterations() >= 1,
                    "slot_attention iterations are below 1");

@@ -33,9 +33,11 @@ struct ScanResult {
   SlotState last;
 };
 
+// N' = tokens asked for. What DecoderConfig.outputs leaves out is an undefined tensor.
 struct DecodeResult {
-  torch::Tensor reconstruction;  // [..., N', D], N' = tokens asked for
+  torch::Tensor reconstruction;  // [..., N', D]
   torch::Tensor masks;           // [..., K, N'], softmax over K
+  torch::Tensor similarity;      // [..., N', N] logits: where each token is in the next frame
 };
 
 enum class WithEncoder { kYes, kNo };  // kNo: head only, for training on cached tokens

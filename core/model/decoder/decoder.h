@@ -10,7 +10,8 @@
 
 namespace slotmatch {
 
-// Slots -> token reconstruction and masks. Leading dimensions of `slots` are free.
+// Slots -> masks, and per token what DecoderConfig.outputs names. Leading dimensions of `slots`
+// are free.
 class Decoder : public torch::nn::Module {
  public:
   // slots [..., K, S]; token_index [N'] int64 or undefined for all N tokens.
@@ -25,14 +26,23 @@ struct DecoderSizes {
   int64_t token_dim;   // D
 };
 
+// Channels per token that the outputs take together.
+int64_t OutputChannels(const DecoderSizes& sizes, config::DecoderConfig::Outputs outputs);
+// channels [..., N', OutputChannels] -> reconstruction and similarity, in this order.
+DecodeResult SplitOutputs(const torch::Tensor& channels, const torch::Tensor& masks,
+                          const DecoderSizes& sizes, config::DecoderConfig::Outputs outputs);
+
 struct DecoderRow {
   const char* name;
   std::shared_ptr<Decoder> (*make)(const DecoderSizes& sizes, const config::DecoderConfig& config);
+  bool has_allocator;  // DecoderConfig.allocator_* mean something
 };
 const std::vector<DecoderRow>& DecoderTable();
 
 // The rows' factories.
 std::shared_ptr<Decoder> MakeMlpDecoder(const DecoderSizes& sizes,
                                         const config::DecoderConfig& config);
+std::shared_ptr<Decoder> MakeSlotMixerDecoder(const DecoderSizes& sizes,
+                                              const config::DecoderConfig& config);
 
 }  // namespace slotmatch

@@ -10,18 +10,21 @@ namespace slotmatch {
 namespace {
 
 // Patch-wise spatial broadcast decoder (slotcontrast/modules/decoders.py):
-// MLP(slot_n + pos_p) -> D reconstruction channels and one alpha; softmax of alpha over slots.
+// MLP(slot_n + pos_p) -> output channels and one alpha; softmax of alpha over slots.
 // Two exact shortcuts: the first layer is split into slot and position, and because masks sum to 1
-// the D-wide product of the last layer is taken once per token, after mixing the hidden layer.
+// the wide product of the last layer is taken once per token, after mixing the hidden layer.
 class MlpDecoder : public Decoder {
  public:
-  MlpDecoder(const DecoderSizes& sizes, const config::DecoderConfig& config) : sizes_(sizes) {
+  MlpDecoder(const DecoderSizes& sizes, const config::DecoderConfig& config)
+      : sizes_(sizes),
+        outputs_(config.outputs()),
+        channels_(OutputChannels(sizes, config.outputs())) {
     pos_emb_ =
         register_parameter("pos_emb", torch::randn({1, 1, sizes.num_tokens, sizes.slot_dim}) /
                                           std::sqrt(static_cast<double>(sizes.slot_dim)));
     std::vector<int64_t> widths(config.num_hidden_layers() + 2, config.hidden_dim());
     widths.front() = sizes.slot_dim;
-    widths.back() = sizes.token_dim + 1;
+    widths.back() = channels_ + 1;
     mlp_ = register_module("mlp", Mlp(widths, /*initial_layer_norm=*/false));
   }
 
@@ -30,10 +33,9 @@ class MlpDecoder : public Decoder {
     const torch::nn::Linear& last = mlp_->linears().back();
     const torch::Tensor masks = MasksOf(hidden);                         // [..., K, N']
     const torch::Tensor mixed = (masks.unsqueeze(-1) * hidden).sum(-3);  // [..., N', hidden]
-    const torch::Tensor reconstruction =
-        at::linear(mixed, last->weight.slice(0, 0, sizes_.token_dim),
-                   last->bias.slice(0, 0, sizes_.token_dim));  // [..., N', D]
-    return {reconstruction, masks};
+    return SplitOutputs(
+        at::linear(mixed, last->weight.slice(0, 0, channels_), last->bias.slice(0, 0, channels_)),
+        masks, sizes_, outputs_);
   }
 
   torch::Tensor Masks(const torch::Tensor& slots) override { return MasksOf(Hidden(slots, {})); }
@@ -56,12 +58,14 @@ class MlpDecoder : public Decoder {
 
   torch::Tensor MasksOf(const torch::Tensor& hidden) {
     const torch::nn::Linear& last = mlp_->linears().back();
-    const torch::Tensor alpha = at::linear(hidden, last->weight.slice(0, sizes_.token_dim),
-                                           last->bias.slice(0, sizes_.token_dim));
+    const torch::Tensor alpha =
+        at::linear(hidden, last->weight.slice(0, channels_), last->bias.slice(0, channels_));
     return alpha.squeeze(-1).softmax(-2);
   }
 
   DecoderSizes sizes_;
+  config::DecoderConfig::Outputs outputs_;
+  int64_t channels_;
   torch::Tensor pos_emb_;  // [1, 1, N, S]
   Mlp mlp_{nullptr};
 };

@@ -39,7 +39,7 @@ TEST(ValidateModelConfig, ListsEveryProblemNotOnlyTheFirst) {
             HasSubstr("encoder.variant 'resnet50' is unknown"),
             HasSubstr("slot_init.kind 'zeros' is unknown; there are: fixed_learned, random"),
             HasSubstr("predictor.kind 'lstm' is unknown; there are: transformer"),
-            HasSubstr("decoder.kind 'cnn' is unknown; there are: mlp"),
+            HasSubstr("decoder.kind 'cnn' is unknown; there are: mlp, slot_mixer"),
             HasSubstr("predictor.num_blocks is below 1"),
             HasSubstr("decoder.hidden_dim is below 1"),
             HasSubstr("decoder.num_hidden_layers is below 1"),
@@ -52,6 +52,17 @@ TEST(ValidateModelConfig, HeadsMustDivideTheSlotWidth) {
   EXPECT_EQ(Problem(config), "predictor.num_heads 3 does not divide slot_dim 8");
   config.mutable_predictor()->set_num_heads(0);
   EXPECT_THAT(Problem(config), HasSubstr("predictor.num_heads 0"));
+}
+
+TEST(ValidateModelConfig, AllocatorIsLookedAtOnlyWhereThereIsOne) {
+  config::ModelConfig config = TinyModelConfig();
+  config.mutable_decoder()->set_allocator_heads(3);
+  config.mutable_decoder()->set_allocator_blocks(0);
+  EXPECT_TRUE(ValidateModelConfig(config).ok());
+  config.mutable_decoder()->set_kind("slot_mixer");
+  EXPECT_EQ(Problem(config),
+            "decoder.allocator_heads 3 does not divide slot_dim 8; decoder.allocator_blocks is "
+            "below 1");
 }
 
 TEST(ValidateModelConfig, GroupingHeadNeedsAWidth) {

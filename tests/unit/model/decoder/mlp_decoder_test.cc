@@ -1,4 +1,3 @@
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -66,47 +65,22 @@ TEST(MlpDecoder, EqualsItsDefinition) {
   EXPECT_LT(MaxDifference(result.reconstruction, mixed), 1e-12);
 }
 
-TEST(MlpDecoder, MasksEqualDecodesMasksAndSumToOne) {
+// Similarity channels follow the token's own and are mixed by the same masks.
+TEST(MlpDecoder, SimilarityAloneIsTheRestOfBoth) {
   torch::NoGradGuard no_grad;
-  const auto decoder = MakeDecoder();
-  const torch::Tensor slots = torch::randn({2, 4, 3, 8});  // [B, T, K, S]
-  const DecodeResult result = decoder->Decode(slots, {});
-  EXPECT_EQ(result.masks.sizes().vec(), (std::vector<int64_t>{2, 4, 3, 16}));
-  EXPECT_EQ(result.reconstruction.sizes().vec(), (std::vector<int64_t>{2, 4, 16, 5}));
-  EXPECT_TRUE(torch::equal(decoder->Masks(slots), result.masks));
-  const torch::Tensor sums = result.masks.sum(2);
-  EXPECT_LT(MaxDifference(sums, torch::ones_like(sums)), 1e-5);
-}
-
-TEST(MlpDecoder, SubsetOfTokensEqualsSubsetOfAll) {
-  torch::NoGradGuard no_grad;
-  const auto decoder = MakeDecoder();
-  const torch::Tensor slots = torch::randn({2, 3, 8});
-  const torch::Tensor index = torch::tensor({7, 0, 15, 3}, torch::kInt64);
-  const DecodeResult all = decoder->Decode(slots, {}), some = decoder->Decode(slots, index);
-  EXPECT_LT(MaxDifference(some.masks, all.masks.index_select(2, index)), 1e-6);
-  EXPECT_LT(MaxDifference(some.reconstruction, all.reconstruction.index_select(1, index)), 1e-6);
-}
-
-TEST(MlpDecoder, ShapeErrorNamesLettersAndSizes) {
-  EXPECT_THAT(MessageThrownBy([] {
-                MakeDecoder()->Masks(torch::zeros({2, 3, 7}));
-              }),
-              testing::HasSubstr("decoder slots: expected [..., K, S=8], got [2, 3, 7]"));
-}
-
-TEST(DecoderTable, EveryRowBuildsAndRuns) {
-  torch::NoGradGuard no_grad;
-  for (const DecoderRow& row : DecoderTable()) {
-    SCOPED_TRACE(row.name);
-    const auto decoder = row.make({8, 16, 5}, Config(12, 2));
-    const torch::Tensor slots = torch::randn({2, 3, 8});
-    const DecodeResult result = decoder->Decode(slots, {});
-    EXPECT_EQ(result.masks.sizes().vec(), (std::vector<int64_t>{2, 3, 16}));
-    EXPECT_EQ(result.reconstruction.sizes().vec(), (std::vector<int64_t>{2, 16, 5}));
-    EXPECT_LT(MaxDifference(decoder->Masks(slots), result.masks), 1e-6);
-    EXPECT_TRUE(result.reconstruction.isfinite().all().item<bool>());
+  config::DecoderConfig config = Config(12, 2);
+  config.set_outputs(config::DecoderConfig::FEATURES_AND_SIMILARITY);
+  const auto both = MakeMlpDecoder({8, 16, 5}, config);
+  config.set_outputs(config::DecoderConfig::SIMILARITY);
+  const auto alone = MakeMlpDecoder({8, 16, 5}, config);
+  auto to = alone->named_parameters();
+  for (const auto& item : both->named_parameters()) {
+    const torch::Tensor& from = item.value();
+    to[item.key()].copy_(from.size(0) == 5 + 16 + 1 ? from.slice(0, 5) : from);
   }
+  const torch::Tensor slots = torch::randn({2, 3, 8});
+  EXPECT_LT(MaxDifference(alone->Decode(slots, {}).similarity, both->Decode(slots, {}).similarity),
+            1e-6);
 }
 
 }  // namespace
