@@ -189,9 +189,12 @@ absl::StatusOr<std::unique_ptr<Segmenter>> LoadSegmenter(
     return absl::FailedPreconditionError(served.path() +
                                          " is a backbone; serve a model that uses it");
   }
-  if (files.manifest.preprocessing().geometry() != config::Preprocessing::STRETCH) {
+  const auto geometry = files.manifest.preprocessing().geometry();
+  if (geometry != config::Preprocessing::STRETCH) {
     return absl::FailedPreconditionError(
-        served.path() + " is preprocessed with CENTER_SQUARE; serving needs geometry STRETCH");
+        absl::StrCat(served.path(), " is preprocessed with ",
+                     config::Preprocessing::Geometry_Name(geometry),
+                     "; serving needs geometry STRETCH"));
   }
   return Guarded([&]() -> absl::StatusOr<std::unique_ptr<Segmenter>> {
     SM_ASSIGN_OR_RETURN(VideoModel head, LoadVideoModel(files, WithEncoder::kNo));

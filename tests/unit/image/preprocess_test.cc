@@ -148,30 +148,5 @@ TEST(Preprocess, AreaIsTheMeanOfTheSourcePixels) {
   }
 }
 
-TEST(ResizeLabels, TakesThePixelUnderTheCentre) {
-  const int width = 7, height = 5;
-  std::vector<uint8_t> labels(width * height);
-  for (size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<uint8_t>(i);
-  for (const auto& [out_width, out_height] : {std::pair{7, 5}, {14, 10}, {3, 2}, {1, 1}, {20, 4}}) {
-    const auto out =
-        ResizeLabels(labels, width, height, Preprocessing::STRETCH, out_width, out_height);
-    ASSERT_EQ(out.size(), static_cast<size_t>(out_width) * out_height);
-    for (int y = 0; y < out_height; ++y) {
-      for (int x = 0; x < out_width; ++x) {
-        const int from_y = (2 * y + 1) * height / (2 * out_height);  // floor((y + 0.5) * in / out)
-        const int from_x = (2 * x + 1) * width / (2 * out_width);
-        EXPECT_EQ(out[y * out_width + x], labels[from_y * width + from_x]) << x << "," << y;
-      }
-    }
-  }
-}
-
-TEST(ResizeLabels, CenterSquareCutsTheSidesOff) {
-  const std::vector<uint8_t> labels = {0, 1, 2, 3,  //
-                                       4, 5, 6, 7};
-  EXPECT_EQ(ResizeLabels(labels, 4, 2, Preprocessing::CENTER_SQUARE, 2, 2),
-            (std::vector<uint8_t>{1, 2, 5, 6}));
-}
-
 }  // namespace
 }  // namespace slotmatch
