@@ -40,6 +40,8 @@ absl::StatusOr<v1::SessionConfig> ConfigOf(const SegmentOptions& options) {
   if (options.stride < 1 || options.max_frames < 0) {
     return absl::InvalidArgumentError("--stride must be at least 1, --max-frames at least 0");
   }
+  // Ids are those of the source; the frames left out are not missing.
+  if (options.stride > 1) config.set_gap_policy(v1::GAP_POLICY_HOLD);
   if (options.jpeg_quality < 1 || options.jpeg_quality > 100) {
     return absl::InvalidArgumentError("--jpeg-quality must be between 1 and 100");
   }

@@ -146,7 +146,8 @@ class BatchScheduler::Impl {
   void RunBatch(std::vector<Queued>* batch) {
     std::vector<StepInput> inputs;
     for (const Queued& queued : *batch) {
-      inputs.push_back({absl::MakeConstSpan(queued.job.pixels), &queued.job.state});
+      inputs.push_back(
+          {absl::MakeConstSpan(queued.job.pixels), &queued.job.state, queued.job.skipped});
     }
     const size_t model = batch->front().job.model;
     const absl::Time start = absl::Now();

@@ -31,6 +31,7 @@ struct FrameJob {
   size_t model = 0;           // index into the scheduler's segmenters
   std::vector<float> pixels;  // [3, H, W]
   StreamState state;
+  int skipped = 0;  // StepInput::skipped
   absl::Time deadline = absl::InfiniteFuture();
   std::function<bool()> cancelled;  // may be empty; asked before the frame is computed
   // Called exactly once, on the executor thread, after the batch; must not block. CANCELLED and

@@ -39,6 +39,9 @@ struct StreamState {
 struct StepInput {
   absl::Span<const float> pixels;  // [3, H, W] preprocessed; borrowed for the call
   const StreamState* state;        // borrowed for the call; not null
+  // Frames that are missing between `state` and this one: the predictor alone bridges each. 0 for
+  // a first frame.
+  int skipped = 0;
 };
 
 struct StepOutput {
@@ -53,9 +56,9 @@ class Segmenter {
   virtual ~Segmenter() = default;
   virtual const ModelInfo& info() const = 0;
 
-  // One frame of each of B >= 1 streams, all of them first frames or none of them. Either every
-  // frame has a result, in order, or the call fails: INTERNAL for broken invariants,
-  // RESOURCE_EXHAUSTED when out of memory. Never throws.
+  // One frame of each of B >= 1 streams, all of them first frames or none of them; `skipped`
+  // may differ. Either every frame has a result, in order, or the call fails: INTERNAL for broken
+  // invariants, RESOURCE_EXHAUSTED when out of memory. Never throws.
   virtual absl::StatusOr<std::vector<StepOutput>> Step(absl::Span<const StepInput> batch) = 0;
 };
 

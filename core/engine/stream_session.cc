@@ -1,63 +1,18 @@
 #include "core/engine/stream_session.h"
 
+#include <algorithm>
 #include <atomic>
-#include <deque>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "core/base/status.h"
-#include "core/image/preprocess.h"
+#include "core/engine/frame_queue.h"
+#include "core/engine/frame_steps.h"
 
 namespace slotmatch {
 namespace {
-
-absl::StatusOr<Image> Decode(const SourceFrame& frame, const ImageLimits& limits) {
-  SM_RETURN_IF_ERROR(frame.readable);
-  if (frame.raw) {
-    return ImageFromRaw(frame.format, frame.width, frame.height, frame.bytes, limits);
-  }
-  return DecodeImage(frame.bytes, limits);
-}
-
-std::string EncodeMask(const LabelMap& map, MaskFormat format) {
-  switch (format) {
-    case MaskFormat::kNone:
-      return "";
-    case MaskFormat::kRaw:
-      return std::string(map.labels.begin(), map.labels.end());
-    case MaskFormat::kIndexRle:
-      return EncodeIndexRle(map);
-    case MaskFormat::kPng:
-      return EncodePalettePng(map);
-  }
-  return "";
-}
-
-// A box on the patch grid covers whole patches of the source: rounded outwards.
-void ScaleBox(int grid_width, int grid_height, int width, int height, SlotStats* stats) {
-  const auto scale = [](int value, int from, int to, bool up) {
-    const int64_t product = int64_t{value} * to;
-    return static_cast<int>(up ? (product + from - 1) / from : product / from);
-  };
-  const int right = scale(stats->left + stats->width, grid_width, width, true);
-  const int bottom = scale(stats->top + stats->height, grid_height, height, true);
-  stats->left = scale(stats->left, grid_width, width, false);
-  stats->top = scale(stats->top, grid_height, height, false);
-  stats->width = right - stats->left;
-  stats->height = bottom - stats->top;
-}
-
-enum class Phase { kDecoding, kDecoded, kComputing, kDone };
-
-// A frame inside the session; fields are written by the one thread whose phase it is.
-struct Entry {
-  SourceFrame source;
-  Phase phase = Phase::kDecoding;
-  std::vector<float> pixels;  // [3, H, W]
-  FrameOutcome outcome;
-};
 
 class Session : public StreamSession {
  public:
@@ -68,167 +23,213 @@ class Session : public StreamSession {
         options_(options),
         scheduler_(scheduler),
         pool_(pool),
-        on_outcome_(std::move(on_outcome)) {}
+        on_outcome_(std::move(on_outcome)),
+        queue_(options.frame_policy, options.max_waiting),
+        state_(options.resume.state),
+        state_frame_id_(options.resume.state_frame_id),
+        delivered_(options.resume) {}
 
   void Submit(SourceFrame source) override {
-    auto entry = std::make_shared<Entry>();
-    entry->outcome.id = source.id;
-    entry->outcome.capture_time_us = source.capture_time_us;
-    entry->source = std::move(source);
+    QueuedFramePtr frame;
+    bool job_needed;
     {
       absl::MutexLock lock(&mutex_);
-      entries_.push_back(entry);
+      frame = queue_.Add(std::move(source));
+      job_needed = queue_.arrived() > decode_jobs_;  // the job of a dropped frame serves another
+      if (job_needed) ++decode_jobs_;
     }
-    const absl::Status queued = pool_->Submit([self = Self(), entry] { self->RunDecode(entry); });
-    if (!queued.ok()) Fail(entry, queued);
+    if (job_needed) {
+      const absl::Status queued = pool_->Submit([self = Self()] { self->RunDecode(); });
+      if (!queued.ok()) RefuseArrived(frame, queued);
+    }
+    Deliver();
+  }
+
+  void Sent() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      --unsent_;
+    }
+    Advance();
+  }
+
+  void DropWaiting(DropReason reason) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      queue_.DropWaiting(reason);
+    }
+    Deliver();
   }
 
   void Cancel() override { cancelled_ = true; }
 
  private:
-  using EntryPtr = std::shared_ptr<Entry>;
-
   std::shared_ptr<Session> Self() { return std::static_pointer_cast<Session>(shared_from_this()); }
 
-  absl::Status WhyDropped(const Entry& entry) const {
+  // No job could be had for a frame just added; an older one's may have taken it meanwhile.
+  void RefuseArrived(const QueuedFramePtr& frame, const absl::Status& status) {
+    absl::MutexLock lock(&mutex_);
+    --decode_jobs_;
+    if (frame->phase == FramePhase::kArrived) EndLocked(frame.get(), status);
+  }
+
+  void RunDecode() {
+    QueuedFramePtr frame;
+    {
+      absl::MutexLock lock(&mutex_);
+      --decode_jobs_;
+      frame = queue_.TakeToDecode();
+    }
+    if (frame == nullptr) return;
+    const absl::Time start = absl::Now();
+    absl::Status status = WhyNotComputed(frame->source);
+    if (status.ok()) {
+      status = DecodeFrame(frame->source, info_, options_.image_limits, &frame->pixels,
+                           &frame->segmentation);
+    }
+    frame->segmentation.timings.decode = absl::Now() - start;
+    frame->source.bytes = std::string();
+    {
+      absl::MutexLock lock(&mutex_);
+      if (frame->phase != FramePhase::kDecoding) {  // dropped meanwhile
+        frame->pixels = std::vector<float>();
+        return;
+      }
+      frame->phase = FramePhase::kDecoded;
+      if (!status.ok()) EndLocked(frame.get(), status);
+    }
+    Advance();
+  }
+
+  absl::Status WhyNotComputed(const SourceFrame& source) const {
     if (cancelled_) return absl::CancelledError("the stream was cancelled");
-    if (absl::Now() > entry.source.deadline) {
+    if (absl::Now() > std::min(source.deadline, source.expires)) {
       return absl::DeadlineExceededError("the stream's deadline has passed");
     }
     return absl::OkStatus();
   }
 
-  void RunDecode(const EntryPtr& entry) {
-    const absl::Time start = absl::Now();
-    const absl::Status status = DecodeInto(entry.get());
-    if (!status.ok()) return Fail(entry, status);
-    entry->outcome.result->timings.decode = absl::Now() - start;
-    {
-      absl::MutexLock lock(&mutex_);
-      entry->phase = Phase::kDecoded;
-    }
-    Advance();
-  }
-
-  absl::Status DecodeInto(Entry* entry) {
-    SM_RETURN_IF_ERROR(WhyDropped(*entry));
-    SM_ASSIGN_OR_RETURN(const Image image, Decode(entry->source, options_.image_limits));
-    entry->source.bytes = std::string();
-    entry->pixels.resize(size_t{3} * info_.input_height_px * info_.input_width_px);
-    Preprocess(image, info_.preprocessing, info_.input_height_px, info_.input_width_px,
-               absl::MakeSpan(entry->pixels));
-    FrameSegmentation frame;
-    frame.source_width = image.width;
-    frame.source_height = image.height;
-    entry->outcome.result = std::move(frame);
-    return absl::OkStatus();
-  }
-
   // Sends the next decoded frame to the model unless one is there, and delivers what is finished.
   void Advance() {
-    if (const EntryPtr next = TakeForCompute()) Compute(next);
+    QueuedFramePtr next;
+    FrameJob job;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (options_.max_unsent == 0 || unsent_ < options_.max_unsent) next = queue_.TakeToCompute();
+      if (next != nullptr) {
+        ++unsent_;
+        job.state = state_;
+        job.skipped = MissingBefore(next->source.id);
+      }
+    }
+    if (next != nullptr) Compute(next, std::move(job));
     Deliver();
   }
 
-  EntryPtr TakeForCompute() {
-    absl::MutexLock lock(&mutex_);
-    if (computing_) return nullptr;
-    for (const EntryPtr& entry : entries_) {
-      if (entry->phase == Phase::kDecoding) return nullptr;  // an earlier frame is not ready yet
-      if (entry->phase != Phase::kDecoded) continue;
-      entry->phase = Phase::kComputing;
-      computing_ = true;
-      return entry;
-    }
-    return nullptr;
+  // Predictor steps that bring the state to the frame before `id`.
+  int MissingBefore(uint64_t id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (state_.first_frame() || !state_frame_id_.has_value() || id <= *state_frame_id_) return 0;
+    const auto most = static_cast<uint64_t>(options_.max_gap_steps);
+    return static_cast<int>(std::min(id - *state_frame_id_ - 1, most));
   }
 
-  void Compute(const EntryPtr& entry) {
-    FrameJob job;
+  void Compute(const QueuedFramePtr& frame, FrameJob job) {
     job.model = model_;
-    job.pixels = std::move(entry->pixels);
-    job.deadline = entry->source.deadline;
+    job.pixels = std::move(frame->pixels);
+    job.deadline = std::min(frame->source.deadline, frame->source.expires);
     job.cancelled = [self = Self()] { return self->cancelled_.load(); };
-    {
-      absl::MutexLock lock(&mutex_);
-      job.state = state_;
-    }
-    job.done = [self = Self(), entry](absl::StatusOr<StepOutput> output, const StepTiming& timing) {
-      self->AfterCompute(entry, std::move(output), timing);
+    job.done = [self = Self(), frame](absl::StatusOr<StepOutput> output, const StepTiming& timing) {
+      self->AfterCompute(frame, std::move(output), timing);
     };
     const absl::Status queued = scheduler_->Submit(std::move(job));
-    if (!queued.ok()) AfterCompute(entry, queued, {});
+    if (!queued.ok()) AfterCompute(frame, queued, {});
   }
 
-  void AfterCompute(const EntryPtr& entry, absl::StatusOr<StepOutput> output,
+  void AfterCompute(const QueuedFramePtr& frame, absl::StatusOr<StepOutput> output,
                     const StepTiming& timing) {
-    {
-      absl::MutexLock lock(&mutex_);
-      computing_ = false;
-      if (output.ok()) state_ = std::move(output->next_state);
-    }
-    if (!output.ok()) return Fail(entry, output.status());
-    FrameTimings& timings = entry->outcome.result->timings;
+    if (!output.ok()) return Fail(frame, output.status());
+    const bool healthy = TakeState(frame.get(), &*output);
+    FrameTimings& timings = frame->segmentation.timings;
     timings.queue = timing.queue;
     timings.compute = timing.compute;
     timings.batch_size = timing.batch_size;
+    if (!healthy) return Fail(frame, absl::InternalError("the model's output is not finite"));
     auto step = std::make_shared<StepOutput>(*std::move(output));
     const absl::Status queued =
-        pool_->Submit([self = Self(), entry, step] { self->RunPostProcess(entry, step.get()); });
-    if (!queued.ok()) return Fail(entry, queued);
+        pool_->Submit([self = Self(), frame, step] { self->RunFinish(frame, step.get()); });
+    if (!queued.ok()) return Fail(frame, queued);
     Advance();  // the next frame need not wait for this one's mask
   }
 
-  void RunPostProcess(const EntryPtr& entry, StepOutput* step) {
-    const absl::Time start = absl::Now();
-    FrameSegmentation& frame = *entry->outcome.result;
-    const bool grid = options_.grid_masks;
-    Segmentation segmentation =
-        SegmentFromSoftMasks(step->masks, info_.num_slots, info_.grid_height, info_.grid_width,
-                             grid ? info_.grid_height : frame.source_height,
-                             grid ? info_.grid_width : frame.source_width);
-    frame.mask_width = segmentation.map.width;
-    frame.mask_height = segmentation.map.height;
-    frame.mask_pixels = int64_t{frame.mask_width} * frame.mask_height;
-    frame.mask_format = options_.mask_format;
-    frame.mask = EncodeMask(segmentation.map, options_.mask_format);
-    frame.slots = std::move(segmentation.slots);
-    for (SlotStats& stats : frame.slots) {
-      if (!grid || stats.area_px == 0) continue;
-      ScaleBox(info_.grid_width, info_.grid_height, frame.source_width, frame.source_height,
-               &stats);
+  // The session's state moves on, or begins anew when it would poison every frame to come. False
+  // when the output cannot be used either.
+  bool TakeState(QueuedFrame* frame, StepOutput* output) {
+    const StepHealth health = CheckStep(*output);
+    absl::MutexLock lock(&mutex_);
+    frame->phase = FramePhase::kFinishing;
+    if (health.output_finite && health.next_finite) {
+      state_ = output->next_state;
+      state_frame_id_ = frame->source.id;
+    } else {
+      state_ = StreamState();
+      state_frame_id_.reset();
+      frame->outcome.state_reset = true;
     }
-    frame.vectors = std::move(step->slots);
+    frame->after = state_;
+    return health.output_finite;
+  }
+
+  void RunFinish(const QueuedFramePtr& frame, StepOutput* step) {
+    const absl::Time start = absl::Now();
+    FinishFrame(info_, options_, step, &frame->segmentation);
     const absl::Time end = absl::Now();
-    frame.timings.mask = end - start;
-    frame.timings.total = end - entry->source.arrived;
-    Finish(entry);
-  }
-
-  void Fail(const EntryPtr& entry, const absl::Status& status) {
-    entry->outcome.result = status;
-    Finish(entry);
-  }
-
-  void Finish(const EntryPtr& entry) {
+    frame->segmentation.timings.mask = end - start;
+    frame->segmentation.timings.total = end - frame->source.arrived;
     {
       absl::MutexLock lock(&mutex_);
-      entry->phase = Phase::kDone;
+      frame->outcome.result = std::move(frame->segmentation);
+      frame->phase = FramePhase::kDone;
     }
     Advance();
+  }
+
+  // A frame that was sent to the model ends without a result.
+  void Fail(const QueuedFramePtr& frame, const absl::Status& status) {
+    {
+      absl::MutexLock lock(&mutex_);
+      --unsent_;
+      EndLocked(frame.get(), status);
+    }
+    Advance();
+  }
+
+  static void EndLocked(QueuedFrame* frame, const absl::Status& status) {
+    frame->phase = FramePhase::kDone;
+    frame->outcome.result = status;
+    frame->pixels = std::vector<float>();
+    const bool late = absl::IsDeadlineExceeded(status) &&
+                      frame->source.expires < std::min(frame->source.deadline, absl::Now());
+    if (late) MarkDropped(DropReason::kDeadline, &frame->outcome);
   }
 
   // Hands over finished frames from the front. One thread at a time delivers; another that finds
   // it at work leaves its frame to it.
   void Deliver() {
     for (;;) {
-      EntryPtr front;
+      QueuedFramePtr front;
       {
         absl::MutexLock lock(&mutex_);
-        if (delivering_ || entries_.empty() || entries_.front()->phase != Phase::kDone) return;
-        front = entries_.front();
-        entries_.pop_front();
+        if (delivering_) return;
+        front = queue_.TakeDone();
+        if (front == nullptr) return;
         delivering_ = true;
+        if (front->after.has_value()) {
+          delivered_.state = *std::move(front->after);
+          delivered_.state_frame_id = front->source.id;
+          if (delivered_.state.first_frame()) delivered_.state_frame_id.reset();
+        }
+        delivered_.last_frame_id = front->source.id;
+        front->outcome.point = delivered_;
       }
       on_outcome_(std::move(front->outcome));
       absl::MutexLock lock(&mutex_);
@@ -244,9 +245,13 @@ class Session : public StreamSession {
   const OnOutcome on_outcome_;
   std::atomic<bool> cancelled_{false};
   absl::Mutex mutex_;
-  std::deque<EntryPtr> entries_ ABSL_GUARDED_BY(mutex_);  // oldest first
+  FrameQueue queue_ ABSL_GUARDED_BY(mutex_);
+  int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;  // in the pool, not yet begun
+  int unsent_ ABSL_GUARDED_BY(mutex_) = 0;       // frames from the model's queue to Sent()
+  // After the last frame computed, and the frame it is of.
   StreamState state_ ABSL_GUARDED_BY(mutex_);
-  bool computing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<uint64_t> state_frame_id_ ABSL_GUARDED_BY(mutex_);
+  SessionPoint delivered_ ABSL_GUARDED_BY(mutex_);  // after the last outcome
   bool delivering_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "absl/strings/match.h"
@@ -94,6 +95,8 @@ class TorchSegmenter : public Segmenter {
     for (const StepInput& input : batch) {
       TORCH_CHECK(static_cast<int64_t>(input.state->slots.size()) == size, "stream state has ",
                   input.state->slots.size(), " values, this batch needs ", size);
+      TORCH_CHECK(input.skipped == 0 || (input.skipped > 0 && !first), "cannot skip ",
+                  input.skipped, " frames here");
     }
     if (first) return head_->InitialState(count);
     torch::Tensor slots = torch::empty({count, info_.num_slots, info_.slot_dim});
@@ -101,7 +104,19 @@ class TorchSegmenter : public Segmenter {
     for (const StepInput& input : batch) {
       to = std::copy(input.state->slots.begin(), input.state->slots.end(), to);
     }
-    return {slots, 1};  // any later step: only "first" and "not first" differ
+    return {SkipMissing(batch, slots), 1};  // any later step: only "first" and "not first" differ
+  }
+
+  // slots [B, K, S], each row brought forward over its own number of missing frames.
+  torch::Tensor SkipMissing(absl::Span<const StepInput> batch, torch::Tensor slots) {
+    std::vector<int64_t> missing;
+    for (const StepInput& input : batch) missing.push_back(input.skipped);
+    const torch::Tensor left = torch::tensor(missing).view({-1, 1, 1});  // [B, 1, 1]
+    const int64_t most = *std::max_element(missing.begin(), missing.end());
+    for (int64_t done = 0; done < most; ++done) {
+      slots = torch::where(left > done, head_->SkipFrame({slots, 1}).slots, slots);
+    }
+    return slots;
   }
 
   absl::StatusOr<std::vector<StepOutput>> Run(absl::Span<const StepInput> batch) {
@@ -119,7 +134,8 @@ class TorchSegmenter : public Segmenter {
         const float* from = tensor.data_ptr<float>() + b * tensor[0].numel();
         return std::vector<float>(from, from + tensor[0].numel());
       };
-      outputs.push_back({row(masks), row(slots), {row(next), batch[b].state->step + 1}});
+      outputs.push_back(
+          {row(masks), row(slots), {row(next), batch[b].state->step + batch[b].skipped + 1}});
     }
     return outputs;
   }

@@ -14,8 +14,10 @@ namespace slotmatch {
 namespace {
 
 constexpr absl::Duration kJanitorPeriod = absl::Seconds(1);
-// After the drain deadline: time for the frames inside and the final status to leave.
+// After the drain deadline: time for the frames inside and the final status to leave. Frames not
+// computed by its end less kLastStates are given up, so that every session's state still leaves.
 constexpr absl::Duration kLastAnswers = absl::Seconds(3);
+constexpr absl::Duration kLastStates = absl::Seconds(1);
 
 std::vector<Segmenter*> Borrow(const std::vector<ServedSegmenter>& models) {
   std::vector<Segmenter*> borrowed;
@@ -101,7 +103,10 @@ absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const config::ServeC
           absl::StrCat("two models are named '", name, "'; names must differ"));
     }
   }
+  SM_ASSIGN_OR_RETURN(StateSealer sealer,
+                      StateSealer::FromKeyFile(config.security().state_key_file()));
   std::unique_ptr<ServerApp> app(new ServerApp(config, std::move(models)));
+  app->context_.sealer = std::move(sealer);
   SM_RETURN_IF_ERROR(app->WarmUp());
   SM_RETURN_IF_ERROR(app->Listen());
   app->janitor_ = std::thread([raw = app.get()] { raw->Janitor(); });
@@ -156,9 +161,8 @@ absl::Status ServerApp::Listen() {
 }
 
 void ServerApp::Janitor() {
-  const absl::Duration idle = absl::Seconds(config_.limits().session_idle_timeout_s());
   while (!stopping_.WaitForNotificationWithTimeout(kJanitorPeriod)) {
-    sessions_.EndIdle(absl::Now() - idle);
+    sessions_.TickAll(absl::Now());
   }
 }
 
@@ -174,9 +178,12 @@ void ServerApp::Drain() {
 void ServerApp::Stop(absl::Duration patience) {
   if (stopping_.HasBeenNotified()) return;
   sessions_.BeginDrain();
+  if (config_.shutdown().go_away()) sessions_.LeaveAll();
   if (!sessions_.WaitUntilEmpty(absl::Now() + patience)) {
+    const absl::Time end = absl::Now() + kLastAnswers;
     sessions_.EndAll(absl::UnavailableError("the server shut down; connect again"));
-    sessions_.WaitUntilEmpty(absl::Now() + kLastAnswers);
+    if (!sessions_.WaitUntilEmpty(end - kLastStates)) sessions_.DropAllWaiting();
+    sessions_.WaitUntilEmpty(end);
   }
   stopping_.Notify();
   if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());

@@ -27,7 +27,8 @@ struct ServedSegmenter {
 class ServerApp {
  public:
   // Warms every model up on the executor thread, then opens the ports and becomes ready.
-  // UNAVAILABLE when a port is taken; FAILED_PRECONDITION when two models share a name.
+  // UNAVAILABLE when a port is taken; FAILED_PRECONDITION when two models share a name or the key
+  // file is too short, NOT_FOUND when there is none.
   static absl::StatusOr<std::unique_ptr<ServerApp>> Start(const config::ServeConfig& config,
                                                           std::vector<ServedSegmenter> models);
   ~ServerApp();  // Drain() with no patience, unless drained
@@ -37,8 +38,9 @@ class ServerApp {
   const std::vector<ModelInfo>& models() const { return context_.models; }
   ServerMetrics& metrics() { return metrics_; }
 
-  // Not ready -> lame duck -> no new sessions -> open ones end by themselves until the drain
-  // deadline -> the frames inside are answered and streams end with UNAVAILABLE -> joined.
+  // Not ready -> lame duck -> no new sessions, open ones are told to move -> they go until the
+  // drain deadline -> the frames inside are answered and streams end with their state and
+  // UNAVAILABLE -> joined.
   void Drain();
 
  private:

@@ -60,8 +60,9 @@ constexpr MethodRow kMethods[] = {
 }  // namespace
 
 const std::vector<std::string>& SessionEndReasons() {
-  static const auto& reasons = *new std::vector<std::string>{"client_done", "client_cancelled",
-                                                             "client_error", "idle", "draining"};
+  static const auto& reasons =
+      *new std::vector<std::string>{"client_done", "client_cancelled", "client_error", "idle",
+                                    "draining",    "max_age",          "not_reading"};
   return reasons;
 }
 
@@ -91,7 +92,8 @@ struct ServerMetrics::Handles {
   Histogram* session_age = nullptr;
   Histogram* latency = nullptr;
   Histogram* batch_size = nullptr;
-  std::map<std::string, Counter*> closed, received, failed;
+  Counter* states_sent = nullptr;
+  std::map<std::string, Counter*> closed, received, failed, dropped, resumes, resets;
   std::map<Stage, Histogram*> stages;
   std::map<std::string, Counter*> rpc_started, rpc_received, rpc_sent;
   std::map<std::string, Counter*> rpc_handled;  // method + code
@@ -123,6 +125,14 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
                               "codec", {"jpeg", "png", "raw", "unknown"});
   failed = LabelledCounters("slotmatch_frames_failed_total", "Frames without a result, by reason.",
                             "reason", {"decode_error", "deadline", "cancelled", "internal"});
+  dropped = LabelledCounters("slotmatch_frames_dropped_total", "Frames not computed, by reason.",
+                             "reason", {"queue_full", "superseded", "deadline", "draining"});
+  resumes = LabelledCounters("slotmatch_session_resumes_total",
+                             "Sessions opened with the state of an earlier one, by result.",
+                             "result", {"ok", "mismatch", "damaged", "not_trusted"});
+  resets = LabelledCounters("slotmatch_state_resets_total",
+                            "Session states that began anew, by reason.", "reason", {"not_finite"});
+  states_sent = OneCounter("slotmatch_session_states_sent_total", "Session states sent.");
   frames_processed = OneCounter("slotmatch_frames_processed_total", "Frames with a result.");
   batches = OneCounter("slotmatch_batch_executions_total", "Batches the model computed.");
   busy = OneCounter("slotmatch_engine_busy_seconds_total", "Time the model was computing.");
@@ -291,6 +301,21 @@ void ServerMetrics::FrameProcessed(absl::Duration latency, size_t bytes) {
 void ServerMetrics::FrameFailed(const std::string& reason) {
   handles_->failed.at(reason)->Increment();
 }
+
+void ServerMetrics::FrameDropped(const std::string& reason) {
+  handles_->dropped.at(reason)->Increment();
+}
+
+void ServerMetrics::SessionResumed(const absl::Status& status) {
+  const char* result = "mismatch";
+  if (status.ok()) result = "ok";
+  if (absl::IsDataLoss(status)) result = "damaged";
+  if (absl::IsPermissionDenied(status)) result = "not_trusted";
+  handles_->resumes.at(result)->Increment();
+}
+
+void ServerMetrics::SessionStateSent() { handles_->states_sent->Increment(); }
+void ServerMetrics::StateReset() { handles_->resets.at("not_finite")->Increment(); }
 
 void ServerMetrics::StageDone(Stage stage, absl::Duration duration) {
   handles_->stages.at(stage)->Observe(absl::ToDoubleSeconds(duration));

@@ -42,7 +42,11 @@ class ServerMetrics {
                      absl::Duration age);                      // a row of SessionEndReasons()
   void FrameReceived(const std::string& codec, size_t bytes);  // jpeg, png or raw
   void FrameProcessed(absl::Duration latency, size_t bytes);
-  void FrameFailed(const std::string& reason);  // decode_error, deadline, cancelled or internal
+  void FrameFailed(const std::string& reason);   // decode_error, deadline, cancelled or internal
+  void FrameDropped(const std::string& reason);  // queue_full, superseded, deadline or draining
+  void SessionResumed(const absl::Status& status);
+  void SessionStateSent();
+  void StateReset();
   void StageDone(Stage stage, absl::Duration duration);
   void BatchDone(int size, absl::Duration compute);
   void SetSessionCapacity(int sessions);

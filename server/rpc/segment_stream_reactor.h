@@ -11,17 +11,20 @@
 #include "absl/synchronization/mutex.h"
 #include "server/rpc/rpc_scope.h"
 #include "server/rpc/service_context.h"
+#include "server/rpc/session_clock.h"
 #include "server/rpc/wire_convert.h"
 #include "slotmatch/v1/slotmatch.grpc.pb.h"
 
 namespace slotmatch {
 
-// One Segment stream: reads requests, feeds the session, writes its outcomes in order.
+// One Segment stream: reads requests, feeds the session, writes its outcomes in order, and says
+// what else there is to say: states, notices, that the session should move.
 //
-// At most one read and one write are in flight; reading pauses while max_queued_frames frames are
-// inside, so a client that sends faster than it is served is held back by HTTP/2 flow control. All
-// state is under one mutex. Every event changes it and calls Pump(), whose single drainer starts
-// gRPC operations outside the lock. Owned by itself until OnDone.
+// At most one read and one write are in flight. Reading pauses while a blocking session has
+// max_queued_frames inside, so that HTTP/2 flow control holds its sender back; a session that drops
+// frames is always read, unless its client does not read either. All state is under one mutex.
+// Every event changes it and calls Pump(), whose single drainer starts gRPC operations outside the
+// lock. Owned by itself until OnDone.
 class SegmentStreamReactor
     : public grpc::ServerBidiReactor<v1::SegmentRequest, v1::SegmentResponse>,
       public LiveSession,
@@ -36,26 +39,54 @@ class SegmentStreamReactor
   void OnCancel() override;
   void OnDone() override;
 
-  void EndIfIdle(absl::Time before) override;
+  void Tick(absl::Time now) override;
+  void Leave() override;
+  void DropWaiting() override;
   void EndWith(const absl::Status& status) override;
 
  private:
   enum class Action { kNone, kTryCancel, kWrite, kRead, kFinish };
 
+  // A message on its way out.
+  struct Outgoing {
+    v1::SegmentResponse response;
+    absl::Time ready;
+    bool answer = false;                // to a frame
+    std::optional<SessionPoint> point;  // sealed into the response when its turn comes
+  };
+  // How the stream ends. The first one stays.
+  struct Ending {
+    absl::Status status;
+    const char* reason;  // of SessionEndReasons()
+    v1::GoAway::Reason go_away = v1::GoAway::REASON_UNSPECIFIED;
+  };
+
   SegmentStreamReactor(const ServiceContext* service, grpc::CallbackServerContext* context);
   Action NextAction() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
   void Perform(Action action) ABSL_LOCKS_EXCLUDED(mutex_);
-
-  absl::Status HandleRequest();
-  absl::Status Open(const v1::SessionConfig& config);
-  absl::Status HandleFrame(v1::Frame* frame);
-  void Deliver(FrameOutcome outcome);
-  void Count(const FrameOutcome& outcome);
-  // Stops reading; the first reason stays.
-  void End(const absl::Status& status, const char* reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StartFrontWrite() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Stops reading.
+  void End(Ending ending) ABSL_LOCKS_EXCLUDED(mutex_);
   // The client cancelled or went away; that replaces a good end.
   void EndCancelled() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // segment_stream_session.cc: what the messages mean.
+  absl::Status HandleRequest();
+  absl::Status Open(const v1::SessionConfig& config);
+  // Which model, and where the session begins.
+  absl::StatusOr<StateSealer::Opened> Begin(const v1::SessionConfig& config) const;
+  v1::SegmentResponse Opened(bool resumed) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status HandleFrame(v1::Frame* frame);
+  absl::Status HandleControl(const v1::Control& control);
+  void Deliver(FrameOutcome outcome);
+  void Count(const FrameOutcome& outcome) const;
+  void Push(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A message that carries the session's state after the answers pushed before it.
+  void PushWithState(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The last message before the status, if there is something to say.
+  void PushFarewell() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ServiceContext* const service_;
   grpc::CallbackServerContext* const context_;
@@ -68,7 +99,8 @@ class SegmentStreamReactor
   v1::SegmentRequest request_;
   std::shared_ptr<StreamSession> session_;  // written under mutex_: OnCancel reads it there
   std::string session_id_;                  // set before the first reaction; empty: not admitted
-  v1::SlotEncoding slot_encoding_ = v1::SLOT_ENCODING_F32;
+  ModelInfo model_;
+  SessionOptions options_;
   std::optional<uint64_t> last_frame_id_;
   absl::Time opened_at_;
 
@@ -79,15 +111,16 @@ class SegmentStreamReactor
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool try_cancel_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool leaving_ ABSL_GUARDED_BY(mutex_) = false;  // the session was told to move
+  bool farewell_said_ ABSL_GUARDED_BY(mutex_) = false;
   int frames_inside_ ABSL_GUARDED_BY(mutex_) = 0;  // submitted and not yet written
-  struct Outgoing {
-    v1::SegmentResponse response;
-    absl::Time ready;
-  };
+  int credits_ ABSL_GUARDED_BY(mutex_);            // the client's, if it reads at once
+  uint32_t answers_since_state_ ABSL_GUARDED_BY(mutex_) = 0;
+  SessionPoint point_ ABSL_GUARDED_BY(mutex_);           // after the answers pushed so far
   std::deque<Outgoing> outbox_ ABSL_GUARDED_BY(mutex_);  // front: being written, if in flight
-  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
-  const char* end_reason_ ABSL_GUARDED_BY(mutex_) = "client_done";
-  absl::Time moved_at_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Ending> end_ ABSL_GUARDED_BY(mutex_);
+  SessionClock clock_ ABSL_GUARDED_BY(mutex_);
+  absl::Time write_began_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace slotmatch

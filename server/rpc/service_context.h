@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "core/engine/batch_scheduler.h"
+#include "core/engine/session_state.h"
 #include "core/engine/worker_pool.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/session_registry.h"
@@ -21,6 +22,7 @@ struct ServiceContext {
   WorkerPool* pool;
   SessionRegistry* sessions;
   ServerMetrics* metrics;
+  StateSealer sealer;
 
   // Index of a model; empty name: the default. NOT_FOUND names the models there are.
   absl::StatusOr<size_t> FindModel(const std::string& name) const;

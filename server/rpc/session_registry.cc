@@ -47,8 +47,16 @@ std::vector<std::shared_ptr<LiveSession>> SessionRegistry::Alive() const {
   return alive;
 }
 
-void SessionRegistry::EndIdle(absl::Time before) {
-  for (const auto& session : Alive()) session->EndIfIdle(before);
+void SessionRegistry::TickAll(absl::Time now) {
+  for (const auto& session : Alive()) session->Tick(now);
+}
+
+void SessionRegistry::LeaveAll() {
+  for (const auto& session : Alive()) session->Leave();
+}
+
+void SessionRegistry::DropAllWaiting() {
+  for (const auto& session : Alive()) session->DropWaiting();
 }
 
 void SessionRegistry::EndAll(const absl::Status& status) {

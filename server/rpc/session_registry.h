@@ -16,8 +16,12 @@ namespace slotmatch {
 class LiveSession {
  public:
   virtual ~LiveSession() = default;
-  // Ends the session with DEADLINE_EXCEEDED when nothing moved on it since `before`.
-  virtual void EndIfIdle(absl::Time before) = 0;
+  // Called about once a second: ends the session when it is idle, stuck or too old.
+  virtual void Tick(absl::Time now) = 0;
+  // The client should move to another server; until EndWith() its frames are answered.
+  virtual void Leave() = 0;
+  // Frames inside that are not being computed are not computed any more.
+  virtual void DropWaiting() = 0;
   // Reads no more, answers the frames inside, then ends with `status`.
   virtual void EndWith(const absl::Status& status) = 0;
 };
@@ -38,7 +42,10 @@ class SessionRegistry {
   // True when no session was left before the deadline.
   bool WaitUntilEmpty(absl::Time deadline);
 
-  void EndIdle(absl::Time before);
+  // The calls of LiveSession, on every open session.
+  void TickAll(absl::Time now);
+  void LeaveAll();
+  void DropAllWaiting();
   void EndAll(const absl::Status& status);
   size_t size() const;
 

@@ -41,7 +41,7 @@ grpc::ServerUnaryReactor* SlotMatchService::GetServerInfo(grpc::CallbackServerCo
                                                           const v1::GetServerInfoRequest* request,
                                                           v1::GetServerInfoResponse* response) {
   return Answer(context_->metrics, "GetServerInfo", call,
-                [&] { FillServerInfo(context_->limits, response); });
+                [&] { FillServerInfo(context_->limits, context_->sealer.signs(), response); });
 }
 
 }  // namespace slotmatch

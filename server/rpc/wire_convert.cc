@@ -30,6 +30,34 @@ constexpr PixelRow kPixelTable[] = {{v1::PIXEL_FORMAT_UNSPECIFIED, RawFormat::kR
                                     {v1::PIXEL_FORMAT_BGR8, RawFormat::kBgr8},
                                     {v1::PIXEL_FORMAT_GRAY8, RawFormat::kGray8}};
 
+struct PolicyRow {
+  v1::FramePolicy wire;
+  FramePolicy policy;
+};
+constexpr PolicyRow kPolicyTable[] = {{v1::FRAME_POLICY_UNSPECIFIED, FramePolicy::kBlock},
+                                      {v1::FRAME_POLICY_BLOCK, FramePolicy::kBlock},
+                                      {v1::FRAME_POLICY_DROP_OLDEST, FramePolicy::kDropOldest},
+                                      {v1::FRAME_POLICY_DROP_NEWEST, FramePolicy::kDropNewest},
+                                      {v1::FRAME_POLICY_LATEST_ONLY, FramePolicy::kLatestOnly}};
+
+struct DropRow {
+  DropReason reason;
+  v1::DropReason wire;
+  const char* label;
+};
+constexpr DropRow kDropTable[] = {
+    {DropReason::kQueueFull, v1::DROP_REASON_QUEUE_FULL, "queue_full"},
+    {DropReason::kSuperseded, v1::DROP_REASON_SUPERSEDED, "superseded"},
+    {DropReason::kDeadline, v1::DROP_REASON_DEADLINE, "deadline"},
+    {DropReason::kDraining, v1::DROP_REASON_DRAINING, "draining"}};
+
+const DropRow& RowOf(DropReason reason) {
+  for (const DropRow& row : kDropTable) {
+    if (row.reason == reason) return row;
+  }
+  return kDropTable[0];
+}
+
 constexpr v1::SlotEncoding kSlotEncodings[] = {v1::SLOT_ENCODING_NONE, v1::SLOT_ENCODING_F32,
                                                v1::SLOT_ENCODING_F16};
 
@@ -110,12 +138,49 @@ v1::Limits ToWire(const config::LimitsConfig& limits) {
   wire.set_max_frame_pixels(limits.max_frame_pixels());
   wire.set_max_frame_side_px(limits.max_frame_side_px());
   wire.set_max_queued_frames(limits.max_queued_frames());
+  wire.set_max_gap_steps(limits.max_gap_steps());
   return wire;
 }
+
+namespace {
+
+// What happens to frames that are too many, too late or missing.
+absl::Status ReadPolicies(const v1::SessionConfig& config, const config::LimitsConfig& limits,
+                          SessionOptions* options) {
+  StreamOptions& stream = options->stream;
+  bool known = false;
+  for (const PolicyRow& row : kPolicyTable) {
+    if (row.wire != config.frame_policy()) continue;
+    stream.frame_policy = row.policy;
+    known = true;
+  }
+  if (!known) {
+    return absl::UnimplementedError(
+        absl::StrCat("frame policy ", config.frame_policy(), " is unknown here"));
+  }
+  if (!v1::GapPolicy_IsValid(config.gap_policy())) {
+    return absl::UnimplementedError(
+        absl::StrCat("gap policy ", config.gap_policy(), " is unknown here"));
+  }
+  const bool hold = config.gap_policy() == v1::GAP_POLICY_HOLD;
+  stream.max_gap_steps = hold ? 0 : limits.max_gap_steps();
+  stream.max_waiting = limits.max_queued_frames();
+  const bool block = stream.frame_policy == FramePolicy::kBlock;
+  stream.max_unsent = block ? 0 : limits.max_queued_frames();
+  if (config.frame_deadline_ms() > 0) {
+    options->frame_budget = absl::Milliseconds(config.frame_deadline_ms());
+  }
+  options->state_every_frames = config.state_every_frames();
+  options->enforce_credits = config.enforce_credits();
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
                                         const config::LimitsConfig& limits) {
   SessionOptions options;
+  SM_RETURN_IF_ERROR(ReadPolicies(config, limits, &options));
   bool known = false;
   for (const MaskRow& row : kMaskTable) {
     if (row.wire != config.mask().encoding()) continue;
@@ -172,8 +237,18 @@ const char* CodecOf(const SourceFrame& frame) {
   return info->format == EncodedInfo::Format::kJpeg ? "jpeg" : "png";
 }
 
+const char* LabelOf(DropReason reason) { return RowOf(reason).label; }
+
 v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding) {
   v1::SegmentResponse response;
+  if (outcome.dropped.has_value()) {
+    v1::FrameDropped* dropped = response.mutable_dropped();
+    dropped->set_frame_id(outcome.id);
+    dropped->set_capture_time_us(outcome.capture_time_us);
+    dropped->set_reason(RowOf(*outcome.dropped).wire);
+    dropped->set_message(std::string(outcome.result.status().message()));
+    return response;
+  }
   if (!outcome.result.ok()) {
     v1::FrameError* error = response.mutable_error();
     error->set_frame_id(outcome.id);
@@ -199,7 +274,9 @@ v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding)
   return response;
 }
 
-void FillServerInfo(const config::LimitsConfig& limits, v1::GetServerInfoResponse* response) {
+void FillServerInfo(const config::LimitsConfig& limits, bool signs_states,
+                    v1::GetServerInfoResponse* response) {
+  response->set_signs_states(signs_states);
   response->set_version(Version());
   response->set_commit(Commit());
   *response->mutable_limits() = ToWire(limits);

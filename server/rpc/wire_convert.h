@@ -11,10 +11,13 @@ namespace slotmatch {
 v1::ModelInfo ToWire(const ModelInfo& info);
 v1::Limits ToWire(const config::LimitsConfig& limits);
 
-// What a session asked for. UNIMPLEMENTED names an encoding this server does not know.
+// What a session asked for. UNIMPLEMENTED names an encoding or a policy this server does not know.
 struct SessionOptions {
   StreamOptions stream;
   v1::SlotEncoding slot_encoding = v1::SLOT_ENCODING_F32;
+  absl::Duration frame_budget = absl::InfiniteDuration();  // a frame older than that is dropped
+  uint32_t state_every_frames = 0;
+  bool enforce_credits = false;
 };
 absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
                                         const config::LimitsConfig& limits);
@@ -25,9 +28,13 @@ SourceFrame TakeFrame(v1::Frame* frame);
 // "jpeg", "png", "raw" or "unknown": a metric label.
 const char* CodecOf(const SourceFrame& frame);
 
-// FrameResult or FrameError.
+// A label of slotmatch_frames_dropped_total.
+const char* LabelOf(DropReason reason);
+
+// FrameResult, FrameError or FrameDropped.
 v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding);
 
-void FillServerInfo(const config::LimitsConfig& limits, v1::GetServerInfoResponse* response);
+void FillServerInfo(const config::LimitsConfig& limits, bool signs_states,
+                    v1::GetServerInfoResponse* response);
 
 }  // namespace slotmatch

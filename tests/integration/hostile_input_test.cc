@@ -128,6 +128,7 @@ std::vector<BadFrame> BadFrames(const std::string& jpeg) {
 TEST_F(HostileInput, BadFramesAreFrameErrorsAndTheSessionGoesOnUnmoved) {
   const std::vector<BadFrame> bad = BadFrames(jpeg_[0]);
   std::vector<v1::SegmentRequest> requests = {ConfigRequest(), EncodedRequest(10, jpeg_[0])};
+  requests[0].mutable_config()->set_gap_policy(v1::GAP_POLICY_HOLD);
   uint64_t id = 100;
   for (BadFrame frame : bad) {
     frame.request.mutable_frame()->set_frame_id(id++);
@@ -176,9 +177,9 @@ TEST_F(HostileInput, FrameIdsMustIncrease) {
 
 TEST_F(HostileInput, EmptyMessageEndsTheStream) {
   ExpectEnd(RunStream(stub_.get(), {v1::SegmentRequest()}), grpc::StatusCode::INVALID_ARGUMENT,
-            "neither config nor frame");
+            "neither config, frame nor control");
   ExpectEnd(RunStream(stub_.get(), {ConfigRequest(), v1::SegmentRequest()}),
-            grpc::StatusCode::INVALID_ARGUMENT, "neither config nor frame");
+            grpc::StatusCode::INVALID_ARGUMENT, "neither config, frame nor control");
 }
 
 TEST_F(HostileInput, ConfigThatCannotBeServedEndsTheStream) {

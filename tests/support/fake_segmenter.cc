@@ -1,9 +1,14 @@
 #include "tests/support/fake_segmenter.h"
 
+#include <cmath>
+#include <limits>
+
 #include "absl/time/clock.h"
 
 namespace slotmatch {
 namespace {
+
+constexpr float kLargest = 64;
 
 ModelInfo TinyInfo(const std::string& name) {
   ModelInfo info;
@@ -25,27 +30,34 @@ ModelInfo TinyInfo(const std::string& name) {
 FakeSegmenter::FakeSegmenter(const std::string& name) : info_(TinyInfo(name)) {}
 
 StepOutput FakeSegmenter::StepOne(const StepInput& input) const {
+  StreamState state = *input.state;
+  for (int i = 0; i < input.skipped; ++i) {
+    for (float& value : state.slots) value = std::fmod(3 * value + 1, kLargest);
+    ++state.step;
+  }
   double sum = 0;
   for (const float value : input.pixels) sum += value;
   const auto mean = static_cast<float>(sum / static_cast<double>(input.pixels.size()));
   StepOutput output;
   for (int i = 0; i < info_.num_slots * info_.slot_dim; ++i) {
-    const float previous = input.state->first_frame() ? 0.0f : input.state->slots[i];
-    output.slots.push_back(2 * previous + mean + 0.01f * static_cast<float>(i));
+    const float previous = state.first_frame() ? 0.0f : state.slots[i];
+    output.slots.push_back(
+        std::fmod(2 * previous + mean + 0.01f * static_cast<float>(i), kLargest));
   }
   const int tokens = info_.grid_height * info_.grid_width;
   for (int k = 0; k < info_.num_slots; ++k) {
     for (int n = 0; n < tokens; ++n) {
-      const bool owner = (n / info_.grid_width + input.state->step) % info_.num_slots == k;
+      const bool owner = (n / info_.grid_width + state.step) % info_.num_slots == k;
       output.masks.push_back(owner ? 0.8f : 0.1f);
     }
   }
-  output.next_state = {output.slots, input.state->step + 1};
+  output.next_state = {output.slots, state.step + 1};
   return output;
 }
 
 absl::StatusOr<std::vector<StepOutput>> FakeSegmenter::Step(absl::Span<const StepInput> batch) {
   absl::Duration delay;
+  bool poisoned;
   {
     absl::MutexLock lock(&mutex_);
     Batch record{static_cast<int>(batch.size()), batch[0].state->first_frame(), false};
@@ -57,11 +69,13 @@ absl::StatusOr<std::vector<StepOutput>> FakeSegmenter::Step(absl::Span<const Ste
     mutex_.Await(absl::Condition(this, &FakeSegmenter::Free));
     --inside_;
     delay = delay_;
+    poisoned = std::exchange(poison_next_, false);
     if (!next_status_.ok()) return std::exchange(next_status_, absl::OkStatus());
   }
   absl::SleepFor(delay);
   std::vector<StepOutput> outputs;
   for (const StepInput& input : batch) outputs.push_back(StepOne(input));
+  if (poisoned) outputs[0].next_state.slots[0] = std::numeric_limits<float>::quiet_NaN();
   return outputs;
 }
 
@@ -83,6 +97,11 @@ bool FakeSegmenter::WaitUntilInside(absl::Duration patience) {
 void FakeSegmenter::FailNext(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   next_status_ = status;
+}
+
+void FakeSegmenter::PoisonNext() {
+  absl::MutexLock lock(&mutex_);
+  poison_next_ = true;
 }
 
 void FakeSegmenter::SetDelay(absl::Duration delay) {

@@ -10,9 +10,10 @@
 
 namespace slotmatch {
 
-// A Segmenter of a few additions. Slots of a frame are 2 * previous slots + the picture's mean, so
-// a frame lost, repeated or computed out of order shows in every later one; masks depend on the
-// step. It can be held, made to fail, and remembers its batches. Thread-safe.
+// A Segmenter of a few additions. Slots of a frame are 2 * previous slots + the picture's mean, a
+// missing frame makes 3 * previous slots + 1 of them, both modulo 64: a frame lost, repeated or
+// computed out of order shows in every later one. Masks depend on the step. It can be held, made to
+// fail, and remembers its batches. Thread-safe.
 class FakeSegmenter : public Segmenter {
  public:
   struct Batch {
@@ -35,6 +36,8 @@ class FakeSegmenter : public Segmenter {
   bool WaitUntilInside(absl::Duration patience = absl::Seconds(10));
   // The next step fails.
   void FailNext(const absl::Status& status);
+  // The next state of the first frame of the next step holds a NaN.
+  void PoisonNext();
   // Every step takes this long.
   void SetDelay(absl::Duration delay);
 
@@ -51,6 +54,7 @@ class FakeSegmenter : public Segmenter {
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   int inside_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status next_status_ ABSL_GUARDED_BY(mutex_);
+  bool poison_next_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration delay_ ABSL_GUARDED_BY(mutex_) = absl::ZeroDuration();
   std::vector<Batch> batches_ ABSL_GUARDED_BY(mutex_);
 };

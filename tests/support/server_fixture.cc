@@ -58,6 +58,18 @@ bool TestStream::SendBytes(uint64_t frame_id, const std::string& encoded) {
   return Send(request);
 }
 
+bool TestStream::SendPing(uint64_t nonce) {
+  v1::SegmentRequest request;
+  request.mutable_control()->mutable_ping()->set_nonce(nonce);
+  return Send(request);
+}
+
+bool TestStream::SendSnapshot() {
+  v1::SegmentRequest request;
+  request.mutable_control()->mutable_snapshot();
+  return Send(request);
+}
+
 std::optional<v1::SegmentResponse> TestStream::Read() {
   v1::SegmentResponse response;
   if (!stream_->Read(&response)) return std::nullopt;
@@ -86,24 +98,38 @@ ServerFixture::ServerFixture() {
   config_.mutable_shutdown()->set_drain_deadline_ms(100);
 }
 
-ServerFixture::~ServerFixture() {
-  if (app_ != nullptr) fake_->Release();
+TestServer::~TestServer() {
+  if (app != nullptr) fake->Release();
 }
 
-void ServerFixture::StartApp() {
+TestServer StartServer(const config::ServeConfig& config) {
+  TestServer server;
   auto fake = std::make_unique<FakeSegmenter>();
-  fake_ = fake.get();
+  FakeSegmenter* const borrowed = fake.get();
   std::vector<ServedSegmenter> models;
   models.push_back({std::move(fake), absl::Milliseconds(1)});
-  auto app = ServerApp::Start(config_, std::move(models));
-  ASSERT_TRUE(app.ok()) << app.status();
-  app_ = *std::move(app);
-  fake_->Forget();  // the warm-up
+  auto app = ServerApp::Start(config, std::move(models));
+  if (!app.ok()) {
+    ADD_FAILURE() << app.status();
+    return server;
+  }
+  server.fake = borrowed;
+  server.app = *std::move(app);
+  server.fake->Forget();  // the warm-up
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // every test has its own connection
   arguments.SetMaxReceiveMessageSize(-1);
-  channel_ = grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", app_->grpc_port()),
-                                       grpc::InsecureChannelCredentials(), arguments);
+  server.channel = grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", server.app->grpc_port()),
+                                             grpc::InsecureChannelCredentials(), arguments);
+  return server;
+}
+
+void ServerFixture::StartApp() {
+  server_ = StartServer(config_);
+  ASSERT_NE(server_.app, nullptr);
+  fake_ = server_.fake;
+  app_ = server_.app.get();
+  channel_ = server_.channel;
 }
 
 double ServerFixture::Metric(const std::string& series) const {

@@ -31,6 +31,8 @@ class TestStream {
   bool SendConfig(const v1::SessionConfig& config = {});
   bool SendPicture(uint64_t frame_id, const Image& picture);  // as raw pixels
   bool SendBytes(uint64_t frame_id, const std::string& encoded);
+  bool SendPing(uint64_t nonce);
+  bool SendSnapshot();
   void SendDone() { stream_->WritesDone(); }
   void Cancel() { context_.TryCancel(); }
 
@@ -48,11 +50,23 @@ class TestStream {
   bool finished_ = false;
 };
 
-// A ServerApp around a FakeSegmenter on free loopback ports.
+// A ServerApp around a FakeSegmenter on free loopback ports, and a connection to it.
+struct TestServer {
+  TestServer() = default;
+  TestServer(TestServer&&) = default;
+  TestServer& operator=(TestServer&&) = default;
+  ~TestServer();  // lets a held segmenter go
+
+  FakeSegmenter* fake = nullptr;  // owned by app
+  std::unique_ptr<ServerApp> app;
+  std::shared_ptr<grpc::Channel> channel;
+};
+TestServer StartServer(const config::ServeConfig& config);
+
+// One server, and its name for short.
 class ServerFixture : public testing::Test {
  protected:
   ServerFixture();
-  ~ServerFixture() override;
 
   // Starts the app with config_ and connects channel_.
   void StartApp();
@@ -62,8 +76,9 @@ class ServerFixture : public testing::Test {
   std::vector<std::vector<float>> ExpectedSlots(const std::vector<Image>& pictures) const;
 
   config::ServeConfig config_;
-  FakeSegmenter* fake_ = nullptr;  // owned by app_
-  std::unique_ptr<ServerApp> app_;
+  TestServer server_;
+  FakeSegmenter* fake_ = nullptr;  // these three are server_'s
+  ServerApp* app_ = nullptr;
   std::shared_ptr<grpc::Channel> channel_;
 };
 

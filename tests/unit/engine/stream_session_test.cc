@@ -6,100 +6,18 @@
 #include <cstring>
 #include <random>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "core/image/mask_codec.h"
-#include "core/image/preprocess.h"
-#include "tests/support/fake_segmenter.h"
-#include "tests/support/pictures.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/engine/session_harness.h"
 
 namespace slotmatch {
 namespace {
 
 using absl::StatusCode;
 
-// The outcomes of one stream, in the order they came.
-class Outcomes {
- public:
-  void Add(FrameOutcome outcome) {
-    absl::MutexLock lock(&mutex_);
-    EXPECT_FALSE(inside_) << "two outcomes at a time";
-    inside_ = true;
-    mutex_.Unlock();
-    mutex_.Lock();
-    inside_ = false;
-    outcomes_.push_back(std::move(outcome));
-  }
-  std::vector<FrameOutcome> Wait(size_t count) {
-    absl::MutexLock lock(&mutex_);
-    const auto enough = [this, count]()
-                            ABSL_NO_THREAD_SAFETY_ANALYSIS { return outcomes_.size() >= count; };
-    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(20)));
-    return outcomes_;
-  }
-
- private:
-  absl::Mutex mutex_;
-  bool inside_ = false;
-  std::vector<FrameOutcome> outcomes_;
-};
-
-class StreamSessionTest : public testing::Test {
- protected:
-  StreamSessionTest() { Start(3, 64); }
-  ~StreamSessionTest() override {
-    fake_.Release();
-    Stop();
-  }
-  void Start(int threads, size_t max_queued) {
-    BatchOptions options;
-    options.max_delay = absl::ZeroDuration();
-    pool_ = std::make_unique<WorkerPool>(threads, max_queued);
-    scheduler_ = std::make_unique<BatchScheduler>(std::vector<Segmenter*>{&fake_}, options);
-  }
-  void Stop() {
-    scheduler_->Stop();
-    pool_->Stop();
-  }
-  std::shared_ptr<StreamSession> Open(Outcomes* outcomes, const StreamOptions& options = {}) {
-    return StreamSession::Create(
-        0, fake_.info(), options, scheduler_.get(), pool_.get(),
-        [outcomes](FrameOutcome outcome) { outcomes->Add(std::move(outcome)); });
-  }
-  static SourceFrame PngFrame(uint64_t id, const Image& image) {
-    SourceFrame frame;
-    frame.id = id;
-    frame.capture_time_us = static_cast<int64_t>(id) * 1000;
-    frame.bytes = PngBytes(image);
-    frame.arrived = absl::Now();
-    return frame;
-  }
-  static SourceFrame BadFrame(uint64_t id) {
-    SourceFrame frame;
-    frame.id = id;
-    frame.bytes = "no picture";
-    return frame;
-  }
-  // Slots of these pictures, one after the other, without engine or threads.
-  std::vector<std::vector<float>> Expected(const std::vector<Image>& pictures) const {
-    std::vector<std::vector<float>> slots;
-    StreamState state;
-    for (const Image& picture : pictures) {
-      std::vector<float> pixels(3 * 8 * 8);
-      Preprocess(picture, fake_.info().preprocessing, 8, 8, absl::MakeSpan(pixels));
-      StepOutput output = fake_.StepOne({pixels, &state});
-      slots.push_back(output.slots);
-      state = output.next_state;
-    }
-    return slots;
-  }
-
-  FakeSegmenter fake_;
-  std::unique_ptr<WorkerPool> pool_;
-  std::unique_ptr<BatchScheduler> scheduler_;
-};
+class StreamSessionTest : public SessionHarness {};
 
 TEST_F(StreamSessionTest, OutcomesLeaveInOrderWithTheStateOfEveryFrameBefore) {
   // Pictures of very different sizes: later ones are decoded before earlier ones.
@@ -127,7 +45,9 @@ TEST_F(StreamSessionTest, OutcomesLeaveInOrderWithTheStateOfEveryFrameBefore) {
 TEST_F(StreamSessionTest, FailedPictureLeavesTheStateUntouched) {
   const std::vector<Image> good = {MakePicture(9, 9, 1), MakePicture(9, 9, 2)};
   Outcomes outcomes;
-  const auto session = Open(&outcomes);
+  StreamOptions hold;
+  hold.max_gap_steps = 0;
+  const auto session = Open(&outcomes, hold);
   session->Submit(BadFrame(1));
   session->Submit(PngFrame(2, good[0]));
   session->Submit(BadFrame(3));
@@ -144,7 +64,9 @@ TEST_F(StreamSessionTest, FailedStepLeavesTheStateUntouched) {
   const std::vector<Image> pictures = {MakePicture(9, 9, 1), MakePicture(9, 9, 2),
                                        MakePicture(9, 9, 3)};
   Outcomes outcomes;
-  const auto session = Open(&outcomes);
+  StreamOptions hold;
+  hold.max_gap_steps = 0;
+  const auto session = Open(&outcomes, hold);
   session->Submit(PngFrame(1, pictures[0]));
   outcomes.Wait(1);
   fake_.FailNext(absl::InternalError("broken"));

@@ -186,7 +186,7 @@ TEST_F(ServerAppTest, ScrapesWhileItEndsDoNoHarm) {
   std::thread scraper([&] {
     while (!over) HttpGet(port, "/metrics");
   });
-  app_.reset();
+  server_.app.reset();
   over = true;
   scraper.join();
 }
@@ -202,7 +202,7 @@ TEST_F(ServerAppTest, DestructionEndsOpenStreams) {
   StartApp();
   TestStream stream(channel_);
   stream.Open();
-  app_.reset();
+  server_.app.reset();
   EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 

@@ -16,6 +16,7 @@ using grpc::StatusCode;
 class Drain : public ServerFixture {};
 
 TEST_F(Drain, AnswersTheFramesInsideAndEndsWithUnavailable) {
+  config_.mutable_shutdown()->set_go_away(false);
   StartApp();
   TestStream stream(channel_);
   stream.Open();

@@ -30,7 +30,9 @@ class SegmentStream : public ServerFixture {
 TEST_F(SegmentStream, AnswersFramesInOrderWithTheStreamsState) {
   StartApp();
   TestStream stream(channel_);
-  const v1::SessionOpened opened = stream.Open();
+  v1::SessionConfig config;
+  config.set_gap_policy(v1::GAP_POLICY_HOLD);  // the ids below do not count frames
+  const v1::SessionOpened opened = stream.Open(config);
   EXPECT_FALSE(opened.session_id().empty());
   EXPECT_EQ(opened.model().name(), "fake");
   EXPECT_EQ(opened.model().num_slots(), 3u);
@@ -196,7 +198,7 @@ TEST_F(SegmentStream, FirstMessageMustBeTheConfig) {
   ExpectEnd(&stream, StatusCode::INVALID_ARGUMENT, "SessionConfig");
   TestStream empty(channel_);
   empty.Send({});
-  ExpectEnd(&empty, StatusCode::INVALID_ARGUMENT, "neither config nor frame");
+  ExpectEnd(&empty, StatusCode::INVALID_ARGUMENT, "neither config, frame nor control");
   EXPECT_EQ(Metric("slotmatch_sessions_opened_total"), 0);
 }
 

@@ -16,7 +16,9 @@ using absl::StatusCode;
 
 class MockSession : public LiveSession {
  public:
-  MOCK_METHOD(void, EndIfIdle, (absl::Time), (override));
+  MOCK_METHOD(void, Tick, (absl::Time), (override));
+  MOCK_METHOD(void, Leave, (), (override));
+  MOCK_METHOD(void, DropWaiting, (), (override));
   MOCK_METHOD(void, EndWith, (const absl::Status&), (override));
 };
 
@@ -69,11 +71,13 @@ TEST(SessionRegistry, WaitsUntilTheLastSessionHasGone) {
 
 TEST(SessionRegistry, TellsEveryLivingSession) {
   SessionRegistry registry(3);
-  const absl::Time before = absl::Now();
+  const absl::Time now = absl::Now();
   const absl::Status status = absl::UnavailableError("bye");
   const auto a = std::make_shared<MockSession>(), b = std::make_shared<MockSession>();
   for (const auto& session : {a, b}) {
-    EXPECT_CALL(*session, EndIfIdle(before));
+    EXPECT_CALL(*session, Tick(now));
+    EXPECT_CALL(*session, Leave());
+    EXPECT_CALL(*session, DropWaiting());
     EXPECT_CALL(*session, EndWith(status));
     ASSERT_THAT(registry.Admit(session), IsOk());
   }
@@ -82,7 +86,9 @@ TEST(SessionRegistry, TellsEveryLivingSession) {
     EXPECT_CALL(*gone, EndWith).Times(0);
     ASSERT_THAT(registry.Admit(gone), IsOk());
   }
-  registry.EndIdle(before);
+  registry.TickAll(now);
+  registry.LeaveAll();
+  registry.DropAllWaiting();
   registry.EndAll(status);
 }
 

@@ -155,7 +155,7 @@ TEST(FromWire, TakesOptionsAndLimits) {
 
 TEST(FromWire, EveryEncodingTheServerListsIsAccepted) {
   v1::GetServerInfoResponse info;
-  FillServerInfo({}, &info);
+  FillServerInfo({}, true, &info);
   EXPECT_EQ(info.mask_encodings_size(), v1::MaskEncoding_ARRAYSIZE - 1);
   for (const int encoding : info.mask_encodings()) {
     v1::SessionConfig config;

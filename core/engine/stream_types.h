@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/engine/session_state.h"
+#include "core/image/image.h"
+#include "core/track/mask_stats.h"
+
+// What goes into a session and comes out of it. Plain values.
+namespace slotmatch {
+
+enum class MaskFormat { kNone, kRaw, kIndexRle, kPng };
+
+// What happens to frames that come faster than they are computed.
+enum class FramePolicy { kBlock, kDropOldest, kDropNewest, kLatestOnly };
+
+enum class DropReason { kQueueFull, kSuperseded, kDeadline, kDraining };
+
+struct StreamOptions {
+  MaskFormat mask_format = MaskFormat::kIndexRle;
+  bool grid_masks = false;  // masks at the patch grid instead of the frame's size
+  ImageLimits image_limits;
+  FramePolicy frame_policy = FramePolicy::kBlock;  // kBlock: the caller bounds what is inside
+  int max_waiting = 4;    // of the other policies: frames kept that are not being computed
+  int max_gap_steps = 8;  // predictor steps that bridge frame ids without a result; 0: none
+  // Results handed over and not yet Sent(); the next frame waits at that many. 0: unbounded.
+  int max_unsent = 0;
+  SessionPoint resume;  // where the session begins
+};
+
+// One frame as it came in.
+struct SourceFrame {
+  uint64_t id = 0;
+  int64_t capture_time_us = 0;
+  bool raw = false;  // `bytes` are pixels in `format`, else a JPEG or PNG file
+  RawFormat format = RawFormat::kRgb8;
+  int64_t width = 0;  // of raw pixels
+  int64_t height = 0;
+  std::string bytes;
+  absl::Status readable;  // not OK: what the transport found wrong; the frame's outcome
+  absl::Time arrived;
+  absl::Time deadline = absl::InfiniteFuture();  // of the stream; later: DEADLINE_EXCEEDED
+  absl::Time expires = absl::InfiniteFuture();   // of the frame; later: dropped
+};
+
+struct FrameTimings {
+  absl::Duration decode, queue, compute, mask, total;
+  int batch_size = 0;
+};
+
+// What one frame became.
+struct FrameSegmentation {
+  int source_width = 0;
+  int source_height = 0;
+  MaskFormat mask_format = MaskFormat::kNone;
+  int mask_width = 0;
+  int mask_height = 0;
+  std::string mask;              // index map in mask_format
+  std::vector<SlotStats> slots;  // [K]; boxes in source pixels, areas in mask pixels
+  int64_t mask_pixels = 0;       // the areas' total
+  std::vector<float> vectors;    // [K, S]
+  FrameTimings timings;
+};
+
+struct FrameOutcome {
+  uint64_t id = 0;
+  int64_t capture_time_us = 0;
+  // INVALID_ARGUMENT, DATA_LOSS: the picture; DEADLINE_EXCEEDED, CANCELLED: not computed;
+  // INTERNAL, RESOURCE_EXHAUSTED: the engine; ABORTED: `dropped` says why. The session goes on
+  // after any of them.
+  absl::StatusOr<FrameSegmentation> result = absl::UnknownError("not computed");
+  std::optional<DropReason> dropped;
+  bool state_reset = false;  // the next state was not finite; the next frame begins a new one
+  SessionPoint point;        // the session after this outcome and those before it
+};
+
+}  // namespace slotmatch

@@ -1,0 +1,226 @@
+// SegmentStreamReactor: what its messages mean.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/log.h"
+#include "core/base/status.h"
+#include "server/rpc/segment_stream_reactor.h"
+#include "server/rpc/session_events.h"
+
+namespace slotmatch {
+namespace {
+
+// A label of slotmatch_frames_failed_total.
+const char* FailureReason(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kDataLoss:
+      return "decode_error";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "deadline";
+    case absl::StatusCode::kCancelled:
+      return "cancelled";
+    default:
+      return "internal";
+  }
+}
+
+constexpr char kLeaveMessage[] = "the server is shutting down; go on at another one";
+
+}  // namespace
+
+absl::Status SegmentStreamReactor::HandleRequest() {
+  switch (request_.event_case()) {
+    case v1::SegmentRequest::kConfig:
+      if (session_ == nullptr) return Open(request_.config());
+      return absl::InvalidArgumentError("a session has one SessionConfig, its first message");
+    case v1::SegmentRequest::kFrame:
+      if (session_ != nullptr) return HandleFrame(request_.mutable_frame());
+      break;
+    case v1::SegmentRequest::kControl:
+      if (session_ != nullptr) return HandleControl(request_.control());
+      break;
+    default:
+      return absl::InvalidArgumentError(
+          "a message has neither config, frame nor control; is the client's proto newer than the "
+          "server?");
+  }
+  return absl::InvalidArgumentError("the first message of a stream must be a SessionConfig");
+}
+
+absl::StatusOr<StateSealer::Opened> SegmentStreamReactor::Begin(
+    const v1::SessionConfig& config) const {
+  std::optional<size_t> wanted;
+  if (!config.model().empty() || !config.has_resume()) {
+    SM_ASSIGN_OR_RETURN(wanted, service_->FindModel(config.model()));
+  }
+  if (!config.has_resume()) return StateSealer::Opened{*wanted, {}};
+  auto opened = service_->sealer.Open(FromWire(config.resume()), service_->models, wanted);
+  service_->metrics->SessionResumed(opened.status());
+  return opened;
+}
+
+absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
+  SM_ASSIGN_OR_RETURN(SessionOptions options, FromWire(config, service_->limits));
+  SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, Begin(config));
+  options.stream.resume = begin.point;
+  service_->metrics->SessionOpened();
+  opened_at_ = absl::Now();
+  model_ = service_->models[begin.model];
+  last_frame_id_ = begin.point.last_frame_id;
+  auto session =
+      StreamSession::Create(begin.model, model_, options.stream, service_->scheduler,
+                            service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
+                              if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
+                            });
+  SM_INFO("session opened session_id={} model={} resumed={} peer={}", session_id_, model_.name,
+          config.has_resume(), context_->peer());
+  absl::MutexLock lock(&mutex_);
+  options_ = std::move(options);
+  point_ = begin.point;
+  session_ = std::move(session);
+  Push(Opened(config.has_resume()));
+  if (leaving_) PushWithState(GoAwayOf(v1::GoAway::DRAINING, kLeaveMessage));
+  return absl::OkStatus();
+}
+
+v1::SegmentResponse SegmentStreamReactor::Opened(bool resumed) const {
+  v1::SegmentResponse response;
+  v1::SessionOpened* opened = response.mutable_opened();
+  opened->set_session_id(session_id_);
+  *opened->mutable_model() = ToWire(model_);
+  *opened->mutable_limits() = ToWire(service_->limits);
+  opened->set_credits(service_->limits.max_queued_frames());
+  opened->set_resumed(resumed);
+  opened->set_last_frame_id(point_.last_frame_id.value_or(0));
+  opened->set_idle_timeout_ms(absl::ToInt64Milliseconds(clock_.idle_timeout()));
+  opened->set_max_age_ms(absl::ToInt64Milliseconds(clock_.max_age()));
+  return response;
+}
+
+absl::Status SegmentStreamReactor::HandleFrame(v1::Frame* frame) {
+  if (last_frame_id_.has_value() && frame->frame_id() <= *last_frame_id_) {
+    return absl::OutOfRangeError(absl::StrCat("frame_id ", frame->frame_id(), " after ",
+                                              *last_frame_id_, "; ids must strictly increase"));
+  }
+  last_frame_id_ = frame->frame_id();
+  SourceFrame source = TakeFrame(frame);
+  source.arrived = absl::Now();
+  source.deadline = deadline_;
+  source.expires = source.arrived + options_.frame_budget;
+  service_->metrics->FrameReceived(CodecOf(source), source.bytes.size());
+  {
+    absl::MutexLock lock(&mutex_);
+    if (options_.enforce_credits && credits_ <= 0) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "frame_id ", source.id, " was sent without credit; wait for answers, which grant more"));
+    }
+    --credits_;
+    ++frames_inside_;
+  }
+  session_->Submit(std::move(source));
+  return absl::OkStatus();
+}
+
+absl::Status SegmentStreamReactor::HandleControl(const v1::Control& control) {
+  absl::MutexLock lock(&mutex_);
+  switch (control.op_case()) {
+    case v1::Control::kPing:
+      Push(PongOf(control.ping().nonce()));
+      return absl::OkStatus();
+    case v1::Control::kSnapshot:
+      PushWithState({});
+      return absl::OkStatus();
+    default:
+      return absl::UnimplementedError("a control message asks for nothing this server knows");
+  }
+}
+
+void SegmentStreamReactor::Count(const FrameOutcome& outcome) const {
+  ServerMetrics* metrics = service_->metrics;
+  if (outcome.state_reset) metrics->StateReset();
+  if (outcome.dropped.has_value()) return metrics->FrameDropped(LabelOf(*outcome.dropped));
+  if (!outcome.result.ok()) {
+    metrics->FrameFailed(FailureReason(outcome.result.status().code()));
+    SM_DEBUG("frame failed session_id={} frame_id={} message=\"{}\"", session_id_, outcome.id,
+             std::string(outcome.result.status().message()));
+    return;
+  }
+  const FrameTimings& timings = outcome.result->timings;
+  metrics->StageDone(Stage::kDecode, timings.decode);
+  metrics->StageDone(Stage::kQueue, timings.queue);
+  metrics->StageDone(Stage::kCompute, timings.compute);
+  metrics->StageDone(Stage::kMask, timings.mask);
+}
+
+void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
+  Count(outcome);
+  const bool ok = outcome.result.ok();
+  const absl::Duration latency = ok ? outcome.result->timings.total : absl::ZeroDuration();
+  const uint64_t id = outcome.id;
+  const bool reset = outcome.state_reset;
+  SessionPoint point = std::move(outcome.point);
+  v1::SegmentResponse response = ToWire(std::move(outcome), options_.slot_encoding);
+  response.set_credits(1);
+  if (ok) service_->metrics->FrameProcessed(latency, response.ByteSizeLong());
+  {
+    absl::MutexLock lock(&mutex_);
+    Push(std::move(response));
+    outbox_.back().answer = true;
+    point_ = std::move(point);
+    if (reset) {
+      Push(NoticeOf(v1::Notice::STATE_RESET,
+                    absl::StrCat("the state after frame ", id,
+                                 " was not finite; IDs begin anew with the next frame")));
+    }
+    ++answers_since_state_;
+    if (options_.state_every_frames > 0 && answers_since_state_ >= options_.state_every_frames) {
+      PushWithState({});
+    }
+  }
+  Pump();
+}
+
+void SegmentStreamReactor::Push(v1::SegmentResponse response) {
+  outbox_.push_back({std::move(response), absl::Now(), false, std::nullopt});
+}
+
+void SegmentStreamReactor::PushWithState(v1::SegmentResponse response) {
+  Push(std::move(response));
+  const bool something = point_.last_frame_id.has_value();
+  if (something || !outbox_.back().response.has_go_away()) outbox_.back().point = point_;
+  answers_since_state_ = 0;
+}
+
+void SegmentStreamReactor::PushFarewell() {
+  farewell_said_ = true;
+  if (session_ == nullptr) return;
+  if (end_->go_away != v1::GoAway::REASON_UNSPECIFIED) {
+    PushWithState(GoAwayOf(end_->go_away, std::string(end_->status.message())));
+  } else if (end_->status.ok() && answers_since_state_ > 0 &&
+             (options_.state_every_frames > 0 || leaving_)) {
+    PushWithState({});
+  }
+}
+
+void SegmentStreamReactor::Leave() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (leaving_ || finished_ || end_.has_value()) return;
+    leaving_ = true;
+    if (session_ != nullptr) PushWithState(GoAwayOf(v1::GoAway::DRAINING, kLeaveMessage));
+  }
+  Pump();
+}
+
+void SegmentStreamReactor::DropWaiting() {
+  std::shared_ptr<StreamSession> session;
+  {
+    absl::MutexLock lock(&mutex_);
+    session = session_;
+  }
+  if (session != nullptr) session->DropWaiting(DropReason::kDraining);
+}
+
+}  // namespace slotmatch

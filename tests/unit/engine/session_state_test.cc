@@ -1,0 +1,193 @@
+#include "core/engine/session_state.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/sha.h>
+
+#include <functional>
+#include <limits>
+
+#include "slotmatch/state/session_snapshot.pb.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace slotmatch {
+namespace {
+
+using absl::StatusCode;
+
+ModelInfo Model(const std::string& name, char digest, int num_slots = 3, int slot_dim = 4) {
+  ModelInfo info;
+  info.name = name;
+  info.version = "1";
+  info.digest = std::string(64, digest);
+  info.num_slots = num_slots;
+  info.slot_dim = slot_dim;
+  return info;
+}
+
+SessionPoint Point() {
+  SessionPoint point;
+  for (int i = 0; i < 12; ++i) point.state.slots.push_back(0.1f * static_cast<float>(i) - 0.5f);
+  point.state.step = 9;
+  point.track = std::string("\0track\xff", 7);
+  point.last_frame_id = 44;
+  point.state_frame_id = 42;
+  return point;
+}
+
+std::string Sha256(const std::string& bytes) {
+  std::string digest(32, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
+  return digest;
+}
+
+class SessionState : public testing::Test {
+ protected:
+  absl::StatusOr<StateSealer> WithKey(const std::string& key) {
+    return StateSealer::FromKeyFile(folder_.Write("key", key));
+  }
+  // A state whose snapshot was changed by somebody who knows how to make its digest.
+  SealedState Changed(const std::function<void(state::SessionSnapshot*)>& change) {
+    SealedState sealed = plain_.Seal(models_[0], Point()).value();
+    state::SessionSnapshot snapshot;
+    EXPECT_TRUE(snapshot.ParseFromString(sealed.payload));
+    change(&snapshot);
+    sealed.payload = snapshot.SerializeAsString();
+    sealed.digest = Sha256(sealed.payload);
+    return sealed;
+  }
+
+  TempDir folder_;
+  const StateSealer plain_;
+  const std::vector<ModelInfo> models_ = {Model("a", 'a'), Model("b", 'b')};
+};
+
+TEST_F(SessionState, ComesBackAsItWas) {
+  for (const StateSealer& sealer : {plain_, WithKey(std::string(32, 'k')).value()}) {
+    const SealedState sealed = sealer.Seal(models_[1], Point()).value();
+    EXPECT_EQ(sealed.last_frame_id, 44u);
+    EXPECT_EQ(sealed.is_signed, sealer.signs());
+    EXPECT_EQ(sealed.digest.size(), 32u);
+    const auto opened = sealer.Open(sealed, models_, std::nullopt);
+    ASSERT_THAT(opened, IsOk());
+    EXPECT_EQ(opened->model, 1u);
+    EXPECT_EQ(opened->point.state.slots, Point().state.slots);
+    EXPECT_EQ(opened->point.state.step, 9);
+    EXPECT_EQ(opened->point.track, Point().track);
+    EXPECT_EQ(opened->point.last_frame_id, 44u);
+    EXPECT_EQ(opened->point.state_frame_id, 42u);
+    EXPECT_THAT(sealer.Open(sealed, models_, 1), IsOk());
+  }
+}
+
+TEST_F(SessionState, BeforeTheFirstFrameIsAStateToo) {
+  const auto opened = plain_.Open(plain_.Seal(models_[0], {}).value(), models_, 0);
+  ASSERT_THAT(opened, IsOk());
+  EXPECT_TRUE(opened->point.state.first_frame());
+  EXPECT_FALSE(opened->point.last_frame_id.has_value());
+  EXPECT_FALSE(opened->point.state_frame_id.has_value());
+}
+
+TEST_F(SessionState, FirstFrameMayHaveFailed) {
+  SessionPoint point;
+  point.last_frame_id = 0;
+  const auto opened = plain_.Open(plain_.Seal(models_[0], point).value(), models_, 0);
+  ASSERT_THAT(opened, IsOk());
+  EXPECT_EQ(opened->point.last_frame_id, 0u);
+  EXPECT_FALSE(opened->point.state_frame_id.has_value());
+}
+
+TEST_F(SessionState, OfAnotherModelIsRefusedByName) {
+  const SealedState sealed = plain_.Seal(models_[0], Point()).value();
+  EXPECT_THAT(plain_.Open(sealed, models_, 1),
+              FailsWith(StatusCode::kFailedPrecondition, "the state is of model a/1"));
+  EXPECT_THAT(plain_.Open(sealed, {models_[1]}, std::nullopt),
+              FailsWith(StatusCode::kFailedPrecondition, "not loaded here"));
+}
+
+TEST_F(SessionState, DamagedIsRefused) {
+  const SealedState good = plain_.Seal(models_[0], Point()).value();
+  for (size_t i = 0; i < good.payload.size(); ++i) {
+    SealedState bad = good;
+    bad.payload[i] = static_cast<char>(bad.payload[i] ^ 1);
+    EXPECT_THAT(plain_.Open(bad, models_, 0), FailsWith(StatusCode::kDataLoss, "digest")) << i;
+  }
+  SealedState bad = good;
+  bad.digest.pop_back();
+  EXPECT_THAT(plain_.Open(bad, models_, 0), FailsWith(StatusCode::kDataLoss, "digest"));
+  EXPECT_THAT(plain_.Open({}, models_, 0), FailsWith(StatusCode::kDataLoss, "digest"));
+  bad.payload = "no snapshot";
+  bad.digest = Sha256(bad.payload);
+  EXPECT_THAT(plain_.Open(bad, models_, 0), FailsWith(StatusCode::kDataLoss, "parsed"));
+  bad.payload = std::string(kMaxSealedBytes, 'x');
+  EXPECT_THAT(plain_.Open(bad, models_, 0), FailsWith(StatusCode::kDataLoss, "none has more"));
+}
+
+TEST_F(SessionState, ContradictionsAreRefused) {
+  const std::pair<const char*, std::function<void(state::SessionSnapshot*)>> rows[] = {
+      {"slots of", [](auto* s) { s->mutable_slots()->pop_back(); }},
+      {"slots of", [](auto* s) { s->set_num_slots(4); }},
+      {"slots of", [](auto* s) { s->set_slot_dim(0); }},
+      {"contradict", [](auto* s) { s->clear_slots(); }},
+      {"contradict", [](auto* s) { s->set_step(0); }},
+      {"contradict", [](auto* s) { s->set_step(-1); }},
+      {"contradict", [](auto* s) { s->clear_state_frame_id(); }},
+      {"contradict", [](auto* s) { s->clear_last_frame_id(); }},
+      {"contradict", [](auto* s) { s->set_state_frame_id(45); }},
+      {"not finite", [](auto* s) { s->set_slots(std::string(48, '\xff')); }},
+  };
+  for (const auto& [text, change] : rows) {
+    EXPECT_THAT(plain_.Open(Changed(change), models_, 0), FailsWith(StatusCode::kDataLoss, text));
+  }
+}
+
+TEST_F(SessionState, OfANewerSchemaIsRefused) {
+  const SealedState newer = Changed([](auto* s) { s->set_schema_version(2); });
+  EXPECT_THAT(plain_.Open(newer, models_, 0),
+              FailsWith(StatusCode::kFailedPrecondition, "schema version 2"));
+}
+
+TEST_F(SessionState, SignaturesAreChecked) {
+  const StateSealer sealer = WithKey(std::string(32, 'k')).value();
+  const StateSealer other = WithKey(std::string(32, 'o')).value();
+  const SealedState signed_state = sealer.Seal(models_[0], Point()).value();
+  const SealedState unsigned_state = plain_.Seal(models_[0], Point()).value();
+  EXPECT_THAT(other.Open(signed_state, models_, 0),
+              FailsWith(StatusCode::kPermissionDenied, "another key"));
+  EXPECT_THAT(sealer.Open(unsigned_state, models_, 0),
+              FailsWith(StatusCode::kPermissionDenied, "not signed"));
+  EXPECT_THAT(plain_.Open(signed_state, models_, 0),
+              FailsWith(StatusCode::kPermissionDenied, "no key"));
+  SealedState forged = unsigned_state;
+  forged.is_signed = true;
+  EXPECT_THAT(sealer.Open(forged, models_, 0),
+              FailsWith(StatusCode::kPermissionDenied, "another key"));
+}
+
+TEST_F(SessionState, KeyFilesAreChecked) {
+  EXPECT_THAT(StateSealer::FromKeyFile(folder_.File("nothing")),
+              FailsWith(StatusCode::kNotFound, "security.state_key_file"));
+  EXPECT_THAT(WithKey(std::string(31, 'k')),
+              FailsWith(StatusCode::kFailedPrecondition, "holds 31 bytes"));
+  EXPECT_FALSE(StateSealer::FromKeyFile("")->signs());
+  EXPECT_TRUE(WithKey(std::string(32, 'k'))->signs());
+}
+
+TEST_F(SessionState, TooLargeForTheWireIsRefusedWhenSealed) {
+  SessionPoint point = Point();
+  point.track = std::string(kMaxSealedBytes, 't');
+  EXPECT_THAT(plain_.Seal(models_[0], point),
+              FailsWith(StatusCode::kResourceExhausted, "the state of model a takes"));
+}
+
+TEST_F(SessionState, OfTheShippedShapesIsSmall) {
+  SessionPoint point = Point();
+  point.state.slots.assign(size_t{11} * 64, 0.5f);
+  const ModelInfo model = Model("student", 'c', 11, 64);
+  EXPECT_LT(plain_.Seal(model, point)->payload.size(), 3072u);
+}
+
+}  // namespace
+}  // namespace slotmatch
