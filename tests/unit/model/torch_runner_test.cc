@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
 #include "core/config/config.h"
+#include "core/engine/session_state.h"
 #include "core/model/model_io.h"
 #include "tests/support/tiny_model.h"
 
@@ -180,6 +182,71 @@ TEST_F(TorchSegmenter, WrongStateSizeIsAnInternalErrorNotACrash) {
   EXPECT_EQ(segmenter->Step({{pixels, &later}, {pixels, &first}}).status().code(),
             absl::StatusCode::kInternal);
   EXPECT_TRUE(segmenter->Step({{pixels, &later}, {pixels, &later}}).ok());
+}
+
+TEST_F(TorchSegmenter, MissingFramesAreThePredictorAloneForEachStreamItsOwn) {
+  WriteHead(HeadManifest());
+  auto segmenter = Load().value();
+  VideoModel model = LoadVideoModel(OpenModelDirectory(served_.path(), &parts_).value()).value();
+  torch::NoGradGuard no_grad;
+  const std::vector<float> pixels = Frame(70);
+  const StreamState first;
+  const StreamState before = segmenter->Step({{pixels, &first}})->front().next_state;
+  const auto mixed =
+      segmenter->Step({{pixels, &before, 2}, {pixels, &before}, {pixels, &before, 5}});
+  ASSERT_TRUE(mixed.ok()) << mixed.status();
+  const int skipped[] = {2, 0, 5};
+  for (size_t b = 0; b < 3; ++b) {
+    SlotState state{AsTensor(before.slots, {1, 3, 8}), 1};
+    for (int i = 0; i < skipped[b]; ++i) state = model->SkipFrame(state);
+    const StreamState bridged{
+        {state.slots.data_ptr<float>(), state.slots.data_ptr<float>() + state.slots.numel()}, 1};
+    const auto alone = segmenter->Step({{pixels, &bridged}});
+    ASSERT_TRUE(alone.ok()) << alone.status();
+    EXPECT_LT(MaxDifference(torch::tensor((*mixed)[b].slots), torch::tensor(alone->front().slots)),
+              1e-5);
+    EXPECT_EQ((*mixed)[b].next_state.step, before.step + skipped[b] + 1);
+  }
+  EXPECT_EQ(segmenter->Step({{pixels, &first, 1}}).status().code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(TorchSegmenter, NumbersThatAreNotFiniteStayInTheirStream) {
+  WriteHead(HeadManifest());
+  auto segmenter = Load().value();
+  const std::vector<float> pixels = Frame(70), poison(pixels.size(), std::nanf(""));
+  const StreamState first;
+  const auto outputs = segmenter->Step({{poison, &first}, {pixels, &first}});
+  ASSERT_TRUE(outputs.ok()) << outputs.status();
+  EXPECT_TRUE(std::isnan((*outputs)[0].next_state.slots[0]));
+  const auto alone = segmenter->Step({{pixels, &first}});
+  EXPECT_LT(MaxDifference(torch::tensor((*outputs)[1].slots), torch::tensor(alone->front().slots)),
+            1e-4);
+}
+
+TEST_F(TorchSegmenter, SessionGoesOnFromItsSealedStateBitForBit) {
+  WriteHead(HeadManifest());
+  const auto segmenter = Load().value(), second = Load().value();
+  const StateSealer sealer;
+  const std::vector<ModelInfo> models = {segmenter->info()};
+  StreamState state;
+  std::vector<StepOutput> whole;
+  for (uint64_t t = 0; t < 4; ++t) {
+    whole.push_back(std::move(segmenter->Step({{Frame(80 + t), &state}})->front()));
+    state = whole.back().next_state;
+  }
+  for (uint64_t cut = 0; cut < 3; ++cut) {
+    SessionPoint point;
+    point.state = whole[cut].next_state;
+    point.last_frame_id = point.state_frame_id = cut;
+    const SealedState sealed = sealer.Seal(models[0], point).value();
+    StreamState resumed = sealer.Open(sealed, models, 0)->point.state;
+    for (uint64_t t = cut + 1; t < 4; ++t) {
+      const StepOutput output = second->Step({{Frame(80 + t), &resumed}})->front();
+      EXPECT_EQ(output.masks, whole[t].masks) << cut << " " << t;
+      EXPECT_EQ(output.slots, whole[t].slots) << cut << " " << t;
+      resumed = output.next_state;
+    }
+  }
 }
 
 TEST_F(TorchSegmenter, BFloat16StaysClose) {
