@@ -28,6 +28,15 @@ torch::Tensor Apply(const torch::nn::Linear& linear, const torch::Tensor& x) {
 
 std::shared_ptr<torch::nn::Module> Group() { return std::make_shared<torch::nn::Module>(); }
 
+torch::Tensor Scaled(const torch::Tensor& gamma, const torch::Tensor& x) {
+  return gamma.defined() ? gamma * x : x;
+}
+
+// Counts in-place changes; tensors made under InferenceMode have no counter and cannot be trained.
+uint32_t Version(const torch::Tensor& tensor) {
+  return tensor.is_inference() ? 0 : static_cast<uint32_t>(tensor._version());
+}
+
 }  // namespace
 
 VitBlockImpl::VitBlockImpl(const VitShape& shape) : heads_(shape.heads) {
@@ -40,6 +49,7 @@ VitBlockImpl::VitBlockImpl(const VitShape& shape) : heads_(shape.heads) {
   auto mlp = register_module("mlp", Group());
   fc1_ = mlp->register_module("fc1", torch::nn::Linear(dim, 4 * dim));
   fc2_ = mlp->register_module("fc2", torch::nn::Linear(4 * dim, dim));
+  if (!shape.layer_scale) return;
   gamma1_ = register_module("ls1", Group())->register_parameter("gamma", torch::ones({dim}));
   gamma2_ = register_module("ls2", Group())->register_parameter("gamma", torch::ones({dim}));
 }
@@ -57,9 +67,9 @@ torch::Tensor VitBlockImpl::Attend(const torch::Tensor& x, torch::Tensor* keys) 
 }
 
 torch::Tensor VitBlockImpl::forward(const torch::Tensor& x, torch::Tensor* keys) {
-  const torch::Tensor y = x + gamma1_ * Attend(norm1_->forward(x), keys);
+  const torch::Tensor y = x + Scaled(gamma1_, Attend(norm1_->forward(x), keys));
   const torch::Tensor hidden = at::gelu(Apply(fc1_, norm2_->forward(y)));
-  return y + gamma2_ * Apply(fc2_, hidden);
+  return y + Scaled(gamma2_, Apply(fc2_, hidden));
 }
 
 VitImpl::VitImpl(const VitShape& shape) : shape_(shape) {
@@ -88,10 +98,26 @@ torch::Tensor ResamplePositions(const torch::Tensor& table, int64_t height, int6
   return torch::cat({table.slice(1, 0, 1), patches}, 1);
 }
 
+// Weights may be loaded, converted or moved after a forward.
+void VitImpl::DropStalePositions() {
+  const uint32_t version = Version(pos_embed_);
+  if (positions_of_.defined() && positions_version_ == version &&
+      positions_of_.data_ptr() == pos_embed_.data_ptr()) {
+    return;
+  }
+  positions_.clear();
+  positions_of_ = pos_embed_.detach();
+  positions_version_ = version;
+}
+
 torch::Tensor VitImpl::Positions(int64_t height, int64_t width) {
+  if (torch::GradMode::is_enabled() && pos_embed_.requires_grad()) {
+    return ResamplePositions(pos_embed_, height, width);
+  }
   std::lock_guard<std::mutex> lock(mutex_);
+  DropStalePositions();
   torch::Tensor& cached = positions_[{height, width}];
-  if (!cached.defined() || cached.scalar_type() != pos_embed_.scalar_type()) {
+  if (!cached.defined()) {
     cached = ResamplePositions(pos_embed_.detach(), height, width).contiguous();
   }
   return cached;

@@ -5,10 +5,16 @@
 namespace slotmatch {
 
 const std::vector<EncoderRow>& EncoderTable() {
+  constexpr bool kNoLayerScale = false;
   static const auto& rows = *new std::vector<EncoderRow>{
+      // name, patch size, width, depth, heads, side of the position table
       {"vit_small_patch14_dinov2", {14, 384, 12, 6, 37}},
       {"vit_base_patch14_dinov2", {14, 768, 12, 12, 37}},
       {"vit_large_patch14_dinov2", {14, 1024, 24, 16, 37}},
+      {"vit_small_patch16_224_dino", {16, 384, 12, 6, 14, kNoLayerScale}},
+      {"vit_small_patch8_224_dino", {8, 384, 12, 6, 28, kNoLayerScale}},
+      {"vit_base_patch16_224_dino", {16, 768, 12, 12, 14, kNoLayerScale}},
+      {"vit_base_patch8_224_dino", {8, 768, 12, 12, 28, kNoLayerScale}},
   };
   return rows;
 }

@@ -115,6 +115,52 @@ TEST(Vit, PositionsAreAddedToPatchesInTheirOrder) {
   EXPECT_TRUE(torch::equal(vit->forward(Frames(1, 42, 42)), parameters["pos_embed"].slice(1, 1)));
 }
 
+TEST(Vit, PositionsFollowTheWeights) {
+  Vit vit = MakeVit(kTiny), other = MakeVit(kTiny, /*seed=*/8);
+  const torch::Tensor frames = Frames(1, 28, 56);  // not the table's grid
+  const torch::Tensor before = vit->forward(frames);
+  for (auto& item : vit->named_parameters()) {
+    item.value().copy_(other->named_parameters()[item.key()]);
+  }
+  EXPECT_TRUE(torch::equal(vit->forward(frames), other->forward(frames)));
+  EXPECT_FALSE(torch::equal(vit->forward(frames), before));
+  vit->to(torch::kFloat64);
+  EXPECT_EQ(vit->forward(frames.to(torch::kFloat64)).scalar_type(), torch::kFloat64);
+}
+
+TEST(Vit, PositionsAreResampledOncePerGridUnderInferenceModeToo) {
+  Vit vit = MakeVit(kTiny);
+  const torch::Tensor frames = Frames(1, 28, 56);
+  const torch::Tensor outside = vit->forward(frames);
+  c10::InferenceMode guard;
+  EXPECT_TRUE(torch::equal(vit->forward(frames), outside));
+  EXPECT_TRUE(torch::equal(MakeVit(kTiny)->forward(frames), outside));
+}
+
+TEST(Vit, GradientReachesThePositions) {
+  Vit vit = MakeVit(kTiny);
+  torch::Tensor table = vit->named_parameters()["pos_embed"];
+  table.set_requires_grad(true);
+  vit->forward(Frames(1, 28, 56)).square().sum().backward();
+  EXPECT_GT(table.grad().abs().max().item<double>(), 0.0);
+}
+
+TEST(Vit, WithoutLayerScaleBranchesAreAddedAsTheyAre) {
+  VitShape shape = kTiny;
+  shape.layer_scale = false;
+  Vit plain = MakeVit(shape), scaled = MakeVit(kTiny, /*seed=*/9);  // scales start at 1
+  auto parameters = plain->named_parameters();
+  for (auto& item : scaled->named_parameters()) {
+    if (item.key().find(".gamma") == std::string::npos) {
+      item.value().copy_(parameters[item.key()]);
+    } else {
+      EXPECT_FALSE(parameters.contains(item.key())) << item.key();
+    }
+  }
+  const torch::Tensor frames = Frames(1, 28, 28);
+  EXPECT_TRUE(torch::equal(plain->forward(frames), scaled->forward(frames)));
+}
+
 TEST(Vit, KeysAreTheKeyRowsOfTheLastBlock) {
   Vit vit = MakeVit(kTiny);
   auto parameters = vit->named_parameters();

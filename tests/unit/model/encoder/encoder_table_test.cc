@@ -62,13 +62,24 @@ TEST(EncoderTable, ParameterCountsAreThePublishedOnes) {
     int64_t per_block, total;
   };
   for (const Row& row : {Row{"vit_small_patch14_dinov2", 1'775'232, 22'055'424},
-                         Row{"vit_base_patch14_dinov2", 7'089'408, 86'578'176}}) {
+                         Row{"vit_base_patch14_dinov2", 7'089'408, 86'578'176},
+                         Row{"vit_small_patch16_224_dino", 1'774'464, 21'664'896},
+                         Row{"vit_base_patch16_224_dino", 7'087'872, 85'797'120}}) {
     SCOPED_TRACE(row.variant);
     VitShape shape = EncoderShape(Variant(row.variant)).value();
     const int64_t depth = shape.depth;
     shape.depth = 0;
     EXPECT_EQ(CountParameters(*VitBlock(shape)), row.per_block);
     EXPECT_EQ(CountParameters(*Vit(shape)) + depth * row.per_block, row.total);
+  }
+}
+
+// DINO's tables are those of 224 px: nothing is resampled there.
+TEST(EncoderTable, NativeGridOfDinoIs224Pixels) {
+  for (const EncoderRow& row : EncoderTable()) {
+    if (std::string(row.name).find("_224_") == std::string::npos) continue;
+    EXPECT_EQ(row.shape.pos_grid * row.shape.patch_px, 224) << row.name;
+    EXPECT_FALSE(row.shape.layer_scale) << row.name;
   }
 }
 
