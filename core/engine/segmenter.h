@@ -29,7 +29,8 @@ struct ModelInfo {
 };
 
 // What a stream carries from frame to frame: the predicted slots. A value owned by its stream;
-// empty slots mean "before the first frame".
+// empty slots mean "before the first frame". With a model of single pictures it stays like that:
+// every frame is a first one.
 struct StreamState {
   std::vector<float> slots;  // [K, S] predicted for the next frame, or empty
   int64_t step = 0;          // frames seen so far

@@ -98,7 +98,7 @@ class TorchSegmenter : public Segmenter {
       TORCH_CHECK(input.skipped == 0 || (input.skipped > 0 && !first), "cannot skip ",
                   input.skipped, " frames here");
     }
-    if (first) return head_->InitialState(count);
+    if (first) return head_->InferenceState(count);
     torch::Tensor slots = torch::empty({count, info_.num_slots, info_.slot_dim});
     float* to = slots.data_ptr<float>();
     for (const StepInput& input : batch) {
@@ -134,8 +134,11 @@ class TorchSegmenter : public Segmenter {
         const float* from = tensor.data_ptr<float>() + b * tensor[0].numel();
         return std::vector<float>(from, from + tensor[0].numel());
       };
-      outputs.push_back(
-          {row(masks), row(slots), {row(next), batch[b].state->step + batch[b].skipped + 1}});
+      StreamState state;
+      if (head_->recurrent()) {
+        state = {row(next), batch[b].state->step + batch[b].skipped + 1};
+      }
+      outputs.push_back({row(masks), row(slots), std::move(state)});
     }
     return outputs;
   }

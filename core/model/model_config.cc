@@ -56,6 +56,19 @@ void CheckDecoder(const config::ModelConfig& config, Problems* problems) {
   }
 }
 
+void CheckPredictor(const config::ModelConfig& config, Problems* problems) {
+  const config::PredictorConfig& predictor = config.predictor();
+  problems->RequireRow("predictor.kind", predictor.kind(), PredictorTable());
+  for (const PredictorRow& row : PredictorTable()) {
+    if (predictor.kind() == row.name && row.make == nullptr) return;
+  }
+  const int heads = predictor.num_heads();
+  problems->Require(
+      heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
+      absl::StrCat("predictor.num_heads ", heads, " does not divide slot_dim ", config.slot_dim()));
+  problems->Require(predictor.num_blocks() >= 1, "predictor.num_blocks is below 1");
+}
+
 }  // namespace
 
 absl::Status ValidateModelConfig(const config::ModelConfig& config) {
@@ -67,13 +80,8 @@ absl::Status ValidateModelConfig(const config::ModelConfig& config) {
   const absl::Status encoder = EncoderShape(config.encoder()).status();
   problems.Require(encoder.ok(), std::string(encoder.message()));
   problems.RequireRow("slot_init.kind", config.slot_init().kind(), SlotInitTable());
-  problems.RequireRow("predictor.kind", config.predictor().kind(), PredictorTable());
+  CheckPredictor(config, &problems);
   CheckDecoder(config, &problems);
-  const int heads = config.predictor().num_heads();
-  problems.Require(
-      heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
-      absl::StrCat("predictor.num_heads ", heads, " does not divide slot_dim ", config.slot_dim()));
-  problems.Require(config.predictor().num_blocks() >= 1, "predictor.num_blocks is below 1");
   const auto& attention = config.slot_attention();
   problems.Require(attention.first_frame_iterations() >= 1 && attention.iterations() >= 1,
                    "slot_attention iterations are below 1");

@@ -17,6 +17,7 @@ namespace {
 
 constexpr double kMinStd = 1e-6;
 constexpr double kMinNorm = 1e-6;
+constexpr uint64_t kInferenceSeed = 0;
 constexpr int kCoordinates = 2;  // row and column, in the grouping loss's target
 
 std::shared_ptr<torch::nn::Module> Group() { return std::make_shared<torch::nn::Module>(); }
@@ -45,8 +46,9 @@ struct VideoModelImpl::Parts {
   torch::Tensor position;             // [1, N, S] or undefined
   torch::Tensor norm_mean, norm_std;  // [D] or undefined
   std::shared_ptr<SlotInit> init;
+  bool takes_noise = false;
   SlotAttention corrector{nullptr};
-  std::shared_ptr<Predictor> predictor;
+  std::shared_ptr<Predictor> predictor;  // null: not recurrent
   std::shared_ptr<Decoder> decoder;
   Mlp grouping{nullptr};
 };
@@ -59,7 +61,9 @@ VideoModelImpl::VideoModelImpl(const config::ModelConfig& config, WithEncoder wi
   p.grid_width = config.encoder().input_width_px() / p.shape.patch_px;
   const int64_t slots = config.num_slots(), slot_dim = config.slot_dim(), dim = p.shape.dim;
 
-  p.init = RowNamed(SlotInitTable(), config.slot_init().kind()).make(slots, slot_dim);
+  const SlotInitRow& init = RowNamed(SlotInitTable(), config.slot_init().kind());
+  p.takes_noise = init.takes_noise;
+  p.init = init.make(slots, slot_dim);
   register_module("initializer", p.init);
   auto encoder = register_module("encoder", Group())->register_module("module", Group());
   if (with_encoder == WithEncoder::kYes) {
@@ -77,9 +81,11 @@ VideoModelImpl::VideoModelImpl(const config::ModelConfig& config, WithEncoder wi
   auto processor = register_module("processor", Group())->register_module("module", Group());
   p.corrector = processor->register_module(
       "corrector", SlotAttention(slot_dim, config.slot_attention().use_mlp()));
-  p.predictor =
-      RowNamed(PredictorTable(), config.predictor().kind()).make(slot_dim, config.predictor());
-  processor->register_module("predictor", p.predictor);
+  const PredictorRow& predictor = RowNamed(PredictorTable(), config.predictor().kind());
+  if (predictor.make != nullptr) {
+    p.predictor = predictor.make(slot_dim, config.predictor());
+    processor->register_module("predictor", p.predictor);
+  }
   p.decoder = RowNamed(DecoderTable(), config.decoder().kind())
                   .make({slot_dim, p.grid_height * p.grid_width, dim}, config.decoder());
   register_module("decoder", Group())->register_module("module", p.decoder);
@@ -99,6 +105,7 @@ VideoModelImpl::VideoModelImpl(const config::ModelConfig& config, WithEncoder wi
 int64_t VideoModelImpl::grid_height() const { return parts_->grid_height; }
 int64_t VideoModelImpl::grid_width() const { return parts_->grid_width; }
 int64_t VideoModelImpl::token_dim() const { return parts_->shape.dim; }
+bool VideoModelImpl::recurrent() const { return parts_->predictor != nullptr; }
 Vit VideoModelImpl::backbone() const { return parts_->backbone; }
 
 torch::Tensor VideoModelImpl::Encode(const torch::Tensor& frames) {
@@ -138,8 +145,18 @@ torch::Tensor VideoModelImpl::Transform(const torch::Tensor& tokens) {
   return parts_->position.defined() ? features + parts_->position : features;
 }
 
+torch::Tensor VideoModelImpl::DrawNoise(int64_t batch, uint64_t seed) const {
+  if (!parts_->takes_noise) return {};
+  return torch::randn({batch, config_.num_slots(), config_.slot_dim()},
+                      at::detail::createCPUGenerator(seed));
+}
+
 SlotState VideoModelImpl::InitialState(int64_t batch, const torch::Tensor& noise) {
   return {parts_->init->forward(batch, noise), 0};
+}
+
+SlotState VideoModelImpl::InferenceState(int64_t batch) {
+  return {InitialState(1, DrawNoise(1, kInferenceSeed)).slots.expand({batch, -1, -1}), 0};
 }
 
 StepResult VideoModelImpl::Step(const torch::Tensor& features, const SlotState& state) {
@@ -148,12 +165,14 @@ StepResult VideoModelImpl::Step(const torch::Tensor& features, const SlotState& 
       state.step == 0 ? attention.first_frame_iterations() : attention.iterations();
   const SlotAttentionResult corrected =
       parts_->corrector->forward(features, state.slots, iterations);
+  if (!recurrent()) return {corrected.slots, corrected.attention, state};
   return {corrected.slots,
           corrected.attention,
           {parts_->predictor->forward(corrected.slots), state.step + 1}};
 }
 
 SlotState VideoModelImpl::SkipFrame(const SlotState& state) {
+  if (!recurrent()) return state;
   return {parts_->predictor->forward(state.slots), state.step + 1};
 }
 

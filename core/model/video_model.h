@@ -13,6 +13,7 @@
 namespace slotmatch {
 
 // What goes from frame to frame: a value, passed in and out (slotcontrast/modules/video.py).
+// Without a predictor it stays as it began: every frame starts from the initial slots.
 struct SlotState {
   torch::Tensor slots;  // [B, K, S] predicted for the next frame
   int64_t step = 0;     // frames seen so far; 0: `slots` come from the initialiser
@@ -42,9 +43,10 @@ struct DecodeResult {
 
 enum class WithEncoder { kYes, kNo };  // kNo: head only, for training on cached tokens
 
-// SlotContrast / SlotMatch video model. Trainer and server run this one forward. Parameter names
-// are the reference checkpoint's (slotcontrast/models.py); ours on top: "target_norm.{mean,std}"
-// [D], "encoder.module.position" [1, N, S], "grouping_head.*".
+// SlotContrast, SlotMatch, VideoSAUR or DINOSAUR model. Trainer and server run this one forward.
+// Parameter names are the reference's video checkpoints' (slotcontrast/models.py), for image models
+// too, whose own checkpoints leave the ".module" out; ours on top: "target_norm.{mean,std}" [D],
+// "encoder.module.position" [1, N, S], "grouping_head.*".
 // Holds no per-stream state. Thread-compatible: calls under InferenceMode may run in parallel.
 // Every call checks its shapes and throws c10::Error naming expected letters and actual sizes.
 class VideoModelImpl : public torch::nn::Module {
@@ -56,6 +58,7 @@ class VideoModelImpl : public torch::nn::Module {
   int64_t grid_height() const;
   int64_t grid_width() const;
   int64_t token_dim() const;  // D
+  bool recurrent() const;     // false: an image model, frames know nothing of each other
 
   // Frozen backbone, without gradient: [B, 3, H, W] -> raw block tokens [B, N, D].
   torch::Tensor Encode(const torch::Tensor& frames);
@@ -67,11 +70,18 @@ class VideoModelImpl : public torch::nn::Module {
   void SetTokenStatistics(const torch::Tensor& mean, const torch::Tensor& std);
   // Feature transform of normalised tokens: [B, N, D] or [B, T, N, D] -> [..., N, S].
   torch::Tensor Transform(const torch::Tensor& tokens);
-  // State before the first frame. `noise` [B, K, S] replaces the draw of a random initialiser.
+  // Noise of a random initialiser as a pure function of the seed, [B, K, S]; undefined when the
+  // initialiser takes none. Models of the same K and S draw the same.
+  torch::Tensor DrawNoise(int64_t batch, uint64_t seed) const;
+  // State before the first frame. `noise` [B, K, S] replaces the draw of a random initialiser,
+  // which is torch's global one.
   SlotState InitialState(int64_t batch, const torch::Tensor& noise = {});
+  // The same where nothing is trained: service and scores. Every row begins with the noise of one
+  // fixed seed, so the same frames give the same masks, today and tomorrow, alone or in a batch.
+  SlotState InferenceState(int64_t batch);
   // features [B, N, S].
   StepResult Step(const torch::Tensor& features, const SlotState& state);
-  // Predictor alone: bridges a frame that is missing.
+  // Predictor alone: bridges a frame that is missing. Without a predictor: the state as it is.
   SlotState SkipFrame(const SlotState& state);
   // features [B, T, N, S].
   ScanResult Scan(const torch::Tensor& features, SlotState state);

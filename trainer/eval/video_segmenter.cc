@@ -47,7 +47,7 @@ absl::Status VideoSegmenter::Flush(std::vector<DatasetFrame>* frames, SlotState*
   }
   const torch::Tensor features =
       model_->Transform(model_->NormalizeTokens(model_->Encode(pixels)));  // [B, N, S]
-  if (!state->slots.defined()) *state = model_->InitialState(1);
+  if (!state->slots.defined()) *state = model_->InferenceState(1);
   for (int64_t i = 0; i < count; ++i) {
     const StepResult step = model_->Step(features.slice(0, i, i + 1), *state);
     const torch::Tensor masks =

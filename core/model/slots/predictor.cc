@@ -35,7 +35,10 @@ std::shared_ptr<Predictor> MakeTransformer(int64_t slot_dim,
 }  // namespace
 
 const std::vector<PredictorRow>& PredictorTable() {
-  static const auto& rows = *new std::vector<PredictorRow>{{"transformer", MakeTransformer}};
+  static const auto& rows = *new std::vector<PredictorRow>{
+      {"transformer", MakeTransformer},
+      {"none", nullptr},
+  };
   return rows;
 }
 

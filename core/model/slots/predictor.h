@@ -15,6 +15,7 @@ class Predictor : public torch::nn::Module {
   virtual torch::Tensor forward(const torch::Tensor& slots) = 0;
 };
 
+// A row without a factory is a model without recurrence: every frame starts from the initial slots.
 struct PredictorRow {
   const char* name;
   std::shared_ptr<Predictor> (*make)(int64_t slot_dim, const config::PredictorConfig& config);

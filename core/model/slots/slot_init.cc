@@ -53,8 +53,9 @@ std::shared_ptr<SlotInit> Make(int64_t num_slots, int64_t slot_dim) {
 
 const std::vector<SlotInitRow>& SlotInitTable() {
   static const auto& rows = *new std::vector<SlotInitRow>{
-      {"fixed_learned", Make<FixedLearnedInit>},
-      {"random", Make<RandomInit>},
+      // name, factory, takes noise
+      {"fixed_learned", Make<FixedLearnedInit>, false},
+      {"random", Make<RandomInit>, true},
   };
   return rows;
 }

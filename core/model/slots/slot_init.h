@@ -21,6 +21,7 @@ class SlotInit : public torch::nn::Module {
 struct SlotInitRow {
   const char* name;
   std::shared_ptr<SlotInit> (*make)(int64_t num_slots, int64_t slot_dim);
+  bool takes_noise;  // false: forward() ignores its noise, nobody needs to draw any
 };
 const std::vector<SlotInitRow>& SlotInitTable();
 

@@ -38,7 +38,7 @@ TEST(ValidateModelConfig, ListsEveryProblemNotOnlyTheFirst) {
       AllOf(HasSubstr("num_slots 255 is not in 1..254"), HasSubstr("slot_dim 0 is not in 1..4096"),
             HasSubstr("encoder.variant 'resnet50' is unknown"),
             HasSubstr("slot_init.kind 'zeros' is unknown; there are: fixed_learned, random"),
-            HasSubstr("predictor.kind 'lstm' is unknown; there are: transformer"),
+            HasSubstr("predictor.kind 'lstm' is unknown; there are: transformer, none"),
             HasSubstr("decoder.kind 'cnn' is unknown; there are: mlp, slot_mixer"),
             HasSubstr("predictor.num_blocks is below 1"),
             HasSubstr("decoder.hidden_dim is below 1"),
@@ -52,6 +52,14 @@ TEST(ValidateModelConfig, HeadsMustDivideTheSlotWidth) {
   EXPECT_EQ(Problem(config), "predictor.num_heads 3 does not divide slot_dim 8");
   config.mutable_predictor()->set_num_heads(0);
   EXPECT_THAT(Problem(config), HasSubstr("predictor.num_heads 0"));
+}
+
+TEST(ValidateModelConfig, WithoutPredictorItsNumbersMeanNothing) {
+  config::ModelConfig config = TinyModelConfig();
+  config.mutable_predictor()->set_kind("none");
+  config.mutable_predictor()->set_num_heads(3);
+  config.mutable_predictor()->set_num_blocks(0);
+  EXPECT_TRUE(ValidateModelConfig(config).ok());
 }
 
 TEST(ValidateModelConfig, AllocatorIsLookedAtOnlyWhereThereIsOne) {

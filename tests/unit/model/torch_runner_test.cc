@@ -171,6 +171,39 @@ TEST_F(TorchSegmenter, BatchOfThreeEqualsOneByOne) {
   }
 }
 
+// Slots that start from noise start from the same noise, whenever and in whatever company.
+TEST_F(TorchSegmenter, RandomInitialSlotsGiveTheSameAnswerAgain) {
+  model_config_.mutable_slot_init()->set_kind("random");
+  WriteHead(HeadManifest());
+  auto segmenter = Load().value(), again = Load().value();
+  const std::vector<float> pixels = Frame(65), other = Frame(66);
+  const StreamState first;
+  const auto alone = segmenter->Step({{pixels, &first}});
+  torch::manual_seed(1);
+  EXPECT_EQ(segmenter->Step({{pixels, &first}})->front().slots, alone->front().slots);
+  EXPECT_EQ(again->Step({{pixels, &first}})->front().slots, alone->front().slots);
+  const auto batch = segmenter->Step({{other, &first}, {pixels, &first}});
+  ASSERT_TRUE(batch.ok()) << batch.status();
+  EXPECT_LT(MaxDifference(torch::tensor((*batch)[1].slots), torch::tensor(alone->front().slots)),
+            1e-4);
+}
+
+TEST_F(TorchSegmenter, ImageModelStartsEveryFrameAnew) {
+  model_config_.mutable_slot_init()->set_kind("random");
+  model_config_.mutable_predictor()->set_kind("none");
+  WriteHead(HeadManifest());
+  auto segmenter = Load().value();
+  const std::vector<float> pixels = Frame(67), other = Frame(68);
+  StreamState stream;
+  const std::vector<float> alone = segmenter->Step({{pixels, &stream}})->front().slots;
+  stream = segmenter->Step({{other, &stream}})->front().next_state;
+  EXPECT_TRUE(stream.first_frame());
+  EXPECT_EQ(stream.step, 0);
+  const auto later = segmenter->Step({{pixels, &stream}});
+  ASSERT_TRUE(later.ok()) << later.status();
+  EXPECT_EQ(later->front().slots, alone);
+}
+
 TEST_F(TorchSegmenter, WrongStateSizeIsAnInternalErrorNotACrash) {
   WriteHead(HeadManifest());
   auto segmenter = Load().value();

@@ -136,6 +136,23 @@ TEST(VideoModel, OnlyTheBackboneIsFrozen) {
   EXPECT_FALSE(model->Encode(torch::randn({1, 3, 56, 56})).requires_grad());
 }
 
+// The VideoSAUR decoder inside the whole model, with DINO's backbone.
+TEST(VideoModel, RunsWithSlotMixerAndDino) {
+  torch::NoGradGuard no_grad;
+  config::ModelConfig config = TinyModelConfig();
+  config.mutable_encoder()->set_variant("vit_base_patch8_224_dino");
+  config.mutable_decoder()->set_kind("slot_mixer");
+  config.mutable_decoder()->set_outputs(config::DecoderConfig::SIMILARITY);
+  VideoModel model = MakeTinyModel(config, 29);
+  const torch::Tensor tokens = model->Encode(torch::randn({1, 3, 56, 56}));
+  ASSERT_EQ(tokens.sizes().vec(), (std::vector<int64_t>{1, 49, 16}));
+  const StepResult step = model->Step(model->Transform(tokens), model->InitialState(1));
+  const DecodeResult decoded = model->Decode(step.slots);
+  EXPECT_FALSE(decoded.reconstruction.defined());
+  EXPECT_EQ(decoded.similarity.sizes().vec(), (std::vector<int64_t>{1, 49, 49}));
+  EXPECT_TRUE(torch::equal(model->DecodeMasks(step.slots), decoded.masks));
+}
+
 // Every combination of table rows, and every optional part.
 TEST(VideoModel, EveryOptionRunsFromFramesToMasks) {
   torch::NoGradGuard no_grad;
@@ -245,6 +262,68 @@ TEST_F(VideoModelTest, RandomInitResamplesInEvaluationUnlessNoiseIsGiven) {
   const torch::Tensor noise = torch::randn({1, 3, 8});
   EXPECT_TRUE(
       torch::equal(model->InitialState(1, noise).slots, model->InitialState(1, noise).slots));
+}
+
+TEST_F(VideoModelTest, DrawnNoiseIsAFunctionOfTheSeed) {
+  EXPECT_FALSE(model_->DrawNoise(2, 5).defined());  // fixed slots take none
+  config::ModelConfig config = TinyModelConfig();
+  config.mutable_slot_init()->set_kind("random");
+  const VideoModel model = MakeTinyModel(config, 24), other = MakeTinyModel(config, 25);
+  const torch::Tensor noise = model->DrawNoise(2, 5);
+  torch::manual_seed(99);
+  EXPECT_TRUE(torch::equal(other->DrawNoise(2, 5), noise));
+  EXPECT_EQ(noise.sizes().vec(), (std::vector<int64_t>{2, 3, 8}));
+  EXPECT_GT(MaxDifference(noise[0], noise[1]), 0.01);
+  EXPECT_GT(MaxDifference(model->DrawNoise(2, 6), noise), 0.01);
+}
+
+TEST_F(VideoModelTest, InferenceStateIsAlwaysTheSame) {
+  for (const char* init : {"fixed_learned", "random"}) {
+    config::ModelConfig config = TinyModelConfig();
+    config.mutable_slot_init()->set_kind(init);
+    VideoModel model = MakeTinyModel(config, 24);
+    const SlotState one = model->InferenceState(1), three = model->InferenceState(3);
+    EXPECT_EQ(three.slots.sizes().vec(), (std::vector<int64_t>{3, 3, 8}));
+    EXPECT_TRUE(torch::equal(three.slots, one.slots.expand({3, -1, -1}))) << init;
+    EXPECT_GT(MaxDifference(one.slots[0][0], one.slots[0][1]), 0.01) << init;
+    EXPECT_EQ(one.step, 0);
+  }
+}
+
+class ImageModelTest : public testing::Test {
+ protected:
+  ImageModelTest() {
+    config::ModelConfig config = TinyModelConfig();
+    config.mutable_slot_init()->set_kind("random");
+    config.mutable_predictor()->set_kind("none");
+    model_ = MakeTinyModel(config, 28);
+  }
+  torch::NoGradGuard no_grad_;
+  VideoModel model_{nullptr};
+};
+
+TEST_F(ImageModelTest, HasNoPredictorAndTheVideoModelsKeys) {
+  EXPECT_FALSE(model_->recurrent());
+  EXPECT_TRUE(MakeTinyModel(TinyModelConfig(), 28)->recurrent());
+  for (const std::string& key : model_->named_parameters().keys()) {
+    EXPECT_FALSE(absl::StrContains(key, "predictor")) << key;
+  }
+  EXPECT_TRUE(model_->named_parameters().contains("processor.module.corrector.to_q.weight"));
+}
+
+// Every frame of a clip equals the same picture alone: three iterations from the initial slots.
+TEST_F(ImageModelTest, FramesKnowNothingOfEachOther) {
+  const torch::Tensor features = Features(2, 3);
+  const SlotState state = model_->InitialState(2, torch::randn({2, 3, 8}));
+  const ScanResult scan = model_->Scan(features, state);
+  for (int64_t t = 0; t < 3; ++t) {
+    const ScanResult alone = model_->Scan(features.slice(1, t, t + 1), state);
+    EXPECT_TRUE(torch::equal(alone.slots.select(1, 0), scan.slots.select(1, t)));
+    EXPECT_TRUE(torch::equal(alone.attention.select(1, 0), scan.attention.select(1, t)));
+    EXPECT_TRUE(torch::equal(scan.slots_predicted.select(1, t), state.slots));
+  }
+  EXPECT_EQ(scan.last.step, 0);
+  EXPECT_TRUE(torch::equal(model_->SkipFrame(state).slots, state.slots));
 }
 
 TEST_F(VideoModelTest, NormsUseTheReferencesEps) {

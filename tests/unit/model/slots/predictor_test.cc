@@ -101,6 +101,7 @@ TEST(PredictorTable, EveryRowBuildsAndRuns) {
   torch::NoGradGuard no_grad;
   for (const PredictorRow& row : PredictorTable()) {
     SCOPED_TRACE(row.name);
+    if (row.make == nullptr) continue;  // no recurrence
     const torch::Tensor next = row.make(8, Config(1, 2))->forward(torch::randn({2, 3, 8}));
     EXPECT_EQ(next.sizes().vec(), (std::vector<int64_t>{2, 3, 8}));
     EXPECT_TRUE(next.isfinite().all().item<bool>());

@@ -70,5 +70,14 @@ TEST(SlotInitTable, EveryRowBuildsAndRuns) {
   }
 }
 
+TEST(SlotInitTable, RowsSayWhetherNoiseChangesAnything) {
+  for (const SlotInitRow& row : SlotInitTable()) {
+    const auto init = row.make(3, 8);
+    const torch::Tensor zeros = torch::zeros({2, 3, 8}), ones = torch::ones({2, 3, 8});
+    EXPECT_NE(torch::equal(init->forward(2, zeros), init->forward(2, ones)), row.takes_noise)
+        << row.name;
+  }
+}
+
 }  // namespace
 }  // namespace slotmatch
