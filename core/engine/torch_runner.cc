@@ -210,10 +210,9 @@ absl::StatusOr<std::unique_ptr<Segmenter>> LoadSegmenter(
   }
   const auto geometry = files.manifest.preprocessing().geometry();
   if (geometry != config::Preprocessing::STRETCH) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(served.path(), " is preprocessed with ",
-                     config::Preprocessing::Geometry_Name(geometry),
-                     "; serving needs geometry STRETCH"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        served.path(), " is preprocessed with ", config::Preprocessing::Geometry_Name(geometry),
+        "; serving needs geometry STRETCH"));
   }
   return Guarded([&]() -> absl::StatusOr<std::unique_ptr<Segmenter>> {
     SM_ASSIGN_OR_RETURN(VideoModel head, LoadVideoModel(files, WithEncoder::kNo));

@@ -11,8 +11,9 @@
 
 namespace slotmatch {
 
-// One training dataset seen at one or more resolutions: views[0] is the student's, views[1] (when
-// teacher and student differ) the teacher's. All views hold the same videos in the same order.
+// One training dataset seen in one or more views: the student's tokens, then the teacher's when its
+// encoder differs, then the student's keys when a loss needs them. All views hold the same videos
+// in the same order.
 struct ClipSource {
   std::vector<const FeatureStore*> views;  // borrowed
   double weight = 1.0;

@@ -15,9 +15,9 @@ namespace slotmatch {
 
 // The frozen encoder as the cache sees it.
 struct FeatureExtractor {
-  // [B, 3, H, W] preprocessed -> raw backbone tokens [B, N, D] float32.
+  // [B, 3, H, W] preprocessed -> raw backbone tokens, or keys, [B, N, D] float32.
   std::function<torch::Tensor(const torch::Tensor&)> encode;
-  std::string digest;  // of backbone weights, depth and block: part of every cache key
+  std::string digest;  // of backbone weights, depth and what is taken: part of every cache key
   config::Preprocessing preprocessing;
   int input_height_px = 0;
   int input_width_px = 0;

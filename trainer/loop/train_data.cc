@@ -66,6 +66,15 @@ absl::StatusOr<Backbone> LoadBackbone(const ModelFiles& files, const config::Mod
   return backbone;
 }
 
+Backbone KeysOf(const Backbone& backbone) {
+  Backbone keys = backbone;
+  keys.extractor.encode = [vit = backbone.vit](const torch::Tensor& frames) mutable {
+    return vit->Features(frames).keys;
+  };
+  absl::StrAppend(&keys.extractor.digest, "/keys");
+  return keys;
+}
+
 absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Open(const config::TrainConfig& config,
                                                            const std::vector<Backbone>& encoders) {
   const config::DataConfig& settings = config.data();

@@ -24,11 +24,13 @@ struct Backbone {
 absl::StatusOr<Backbone> LoadBackbone(const ModelFiles& files, const config::ModelConfig& model,
                                       const config::Preprocessing& preprocessing);
 
+// The same encoder giving the keys of its last block [B, N, D] in place of tokens, cached apart.
+Backbone KeysOf(const Backbone& backbone);
+
 // The training data as the step sees it: cached tokens of every dataset in one view per encoder.
 class TrainData {
  public:
-  // `encoders`: the student's, and the teacher's when it differs. Computes what is not cached yet,
-  // with progress.
+  // `encoders`: the views of a ClipBatch. Computes what is not cached yet, with progress.
   static absl::StatusOr<std::unique_ptr<TrainData>> Open(const config::TrainConfig& config,
                                                          const std::vector<Backbone>& encoders);
   const ClipSampler& sampler() const { return *sampler_; }

@@ -26,6 +26,7 @@
 #include "trainer/loop/loss_log.h"
 #include "trainer/loop/model_writer.h"
 #include "trainer/loop/train_data.h"
+#include "trainer/loss/loss.h"
 #include "trainer/step/train_step.h"
 
 namespace slotmatch {
@@ -140,6 +141,7 @@ absl::Status Run::Prepare() {
   SM_ASSIGN_OR_RETURN(encoders[0],
                       LoadBackbone(backbone, config_.model(), config_.data().preprocessing()));
   SM_RETURN_IF_ERROR(LoadTeacher(backbone, &encoders));
+  if (AnyLossNeeds(config_, kNeedsKeys)) encoders.push_back(KeysOf(encoders[0]));
   for (Backbone& encoder : encoders) encoder.extractor.stop = [this] { return Signal() != 0; };
   absl::StatusOr<std::unique_ptr<TrainData>> data = TrainData::Open(config_, encoders);
   if (absl::IsCancelled(data.status())) return Stopped(std::string(data.status().message()));
@@ -282,25 +284,6 @@ void CheckPaths(const config::TrainConfig& config, std::vector<std::string>* pro
   }
 }
 
-void CheckLosses(const config::TrainConfig& config, std::vector<std::string>* problems) {
-  if (config.losses().empty()) problems->push_back("losses: none is configured");
-  for (const config::LossConfig& loss : config.losses()) {
-    const absl::StatusOr<const LossRow*> row = FindLoss(loss.name());
-    if (!row.ok()) problems->push_back(std::string(row.status().message()));
-    if (row.ok() && (*row)->needs_teacher && config.teacher().path().empty()) {
-      problems->push_back(
-          absl::StrCat("loss '", loss.name(), "' needs a teacher: set teacher.path"));
-    }
-    if (row.ok() && (*row)->needs_grouping_head && !config.model().grouping_head().enabled()) {
-      problems->push_back(
-          absl::StrCat("loss '", loss.name(), "' needs model.grouping_head.enabled = true"));
-    }
-    if (loss.name() == "slot_contrast" && loss.weight() != 0 && config.data().clip_frames() < 2) {
-      problems->push_back("loss 'slot_contrast' needs data.clip_frames of at least 2");
-    }
-  }
-}
-
 }  // namespace
 
 absl::Status ValidateTrainConfig(const config::TrainConfig& config) {
@@ -323,7 +306,9 @@ absl::Status ValidateTrainConfig(const config::TrainConfig& config) {
                        "'; this build has cpu and auto");
   }
   if (config.optim().learning_rate() <= 0) problems.push_back("optim.learning_rate is not above 0");
-  CheckLosses(config, &problems);
+  for (std::string& problem : LossProblems(config, !config.teacher().path().empty())) {
+    problems.push_back(std::move(problem));
+  }
   CheckPaths(config, &problems);
   return problems.empty() ? absl::OkStatus()
                           : absl::FailedPreconditionError(absl::StrJoin(problems, "; "));

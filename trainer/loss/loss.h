@@ -16,6 +16,7 @@ namespace slotmatch {
 struct LossInputs {
   VideoModel model{nullptr};    // the model that trains
   torch::Tensor tokens;         // [B, T, N, D] normalised targets, no gradient
+  torch::Tensor keys;           // [B, T, N, D] of the backbone, raw, no gradient; see kNeedsKeys
   ScanResult scan;              // of the model
   torch::Tensor token_index;    // [N'] int64; undefined: all tokens
   DecodeResult decoded;         // over token_index; undefined tensors when no loss needs it
@@ -24,17 +25,32 @@ struct LossInputs {
 
 using LossFunction = torch::Tensor (*)(const LossInputs&, const config::LossConfig&);
 
+// What a loss needs besides tokens and scan. A row's needs are these bits together.
+enum LossNeed : unsigned {
+  kNeedsDecoder = 1 << 0,         // decoded.masks, and what the model's decoder.outputs name
+  kNeedsReconstruction = 1 << 1,  // decoded.reconstruction
+  kNeedsSimilarity = 1 << 2,      // decoded.similarity
+  kNeedsKeys = 1 << 3,
+  kNeedsTeacher = 1 << 4,
+  kNeedsGroupingHead = 1 << 5,
+  kNeedsTwoFrames = 1 << 6,
+};
+
 // A row of the loss table. `function` returns a scalar, unweighted.
 struct LossRow {
   const char* name;
   LossFunction function;
-  bool needs_decoder;
-  bool needs_teacher;
-  bool needs_grouping_head;
+  unsigned needs;
 };
 
 const std::vector<LossRow>& LossTable();
 // kInvalidArgument names the rows there are.
 absl::StatusOr<const LossRow*> FindLoss(const std::string& name);
+
+// Whether a loss of the config has this need. A loss of weight 0 is as if it were not there.
+bool AnyLossNeeds(const config::TrainConfig& config, LossNeed need);
+// What is wrong with the losses of a config, one sentence each: none at all, unknown names, needs
+// that model, teacher or clips do not meet.
+std::vector<std::string> LossProblems(const config::TrainConfig& config, bool has_teacher);
 
 }  // namespace slotmatch

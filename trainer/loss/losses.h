@@ -9,16 +9,37 @@ namespace slotmatch {
 torch::Tensor ReconstructionLoss(const LossInputs& in, const config::LossConfig& config);
 
 // Slot-slot contrast of SlotContrast (slotcontrast/losses.py): for each slot of frame t + 1,
-// softmax over all slots of frame t in the batch; the positive is the slot of the same clip and
-// index.
+// softmax over all slots of frame t in the batch, or in the clip without batch_negatives; the
+// positive is the slot of the same clip and index.
 torch::Tensor SlotContrastLoss(const LossInputs& in, const config::LossConfig& config);
 // The same on slots [B, T, K, S].
-torch::Tensor SlotContrast(const torch::Tensor& slots, double temperature);
+torch::Tensor SlotContrast(const torch::Tensor& slots, double temperature,
+                           bool batch_negatives = true);
 
-// SlotMatch distillation, Eq. 2: mean of 1 - cos(student slot, teacher slot), index to index.
+// SlotMatch distillation, Eq. 2: mean distance of student slot and teacher slot. Which distance,
+// and which teacher slot belongs to which student slot, is the config's: cosine and index to index
+// is the paper's loss, MEAN_SQUARE and matching are its variants.
 torch::Tensor SlotKdLoss(const LossInputs& in, const config::LossConfig& config);
-// The same on student and teacher slots [B, T, K, S].
-torch::Tensor CosineSlotKd(const torch::Tensor& student, const torch::Tensor& teacher);
+// The same on student and teacher slots [B, T, K, S]; no gradient goes to the teacher.
+torch::Tensor SlotKd(const torch::Tensor& student, const torch::Tensor& teacher,
+                     const config::LossConfig& config);
+// Teacher slot of every student slot, int64 [B, T, K]: the assignment of least total distance, of
+// each frame for itself (PER_FRAME) or one for the clip (PER_CLIP).
+torch::Tensor MatchSlots(const torch::Tensor& student, const torch::Tensor& teacher,
+                         config::LossConfig::SlotDistance distance,
+                         config::LossConfig::SlotMatching matching);
+
+// Feature-time similarity of VideoSAUR (videosaur/losses.py, modules/utils.py): cross-entropy
+// between the decoder's similarity logits of frames 0..T-2 and where the backbone keys of each
+// token are found in the next frame.
+torch::Tensor FeatureSimilarityLoss(const LossInputs& in, const config::LossConfig& config);
+// Target of tokens `token_index` (undefined: all): softmax over the next frame's tokens of cosine
+// similarity / temperature, entries below `threshold` left out; a row without any is uniform.
+// keys [B, T, N, D] -> [B, T - 1, N', N], without gradient.
+torch::Tensor SimilarityTarget(const torch::Tensor& keys, const torch::Tensor& token_index,
+                               double temperature, double threshold);
+// logits [B, T, N', N], target [B, T - 1, N', N] -> scalar, mean over B, T - 1 and N'.
+torch::Tensor FeatureSimilarity(const torch::Tensor& logits, const torch::Tensor& target);
 
 // Grouping: sum over slots of A_np * |y_p - u(s_n)|^2 / D, mean over tokens. The expected distance
 // rewards hard, feature-driven assignment. With position_weight w, y is extended by

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/status.h"
 #include "trainer/data/random.h"
 
@@ -25,20 +26,14 @@ absl::StatusOr<TrainStep> TrainStep::Create(const config::TrainConfig& config, V
   step.model_ = model;
   step.teacher_ = teacher;
   step.optimizer_ = optimizer;
-  if (config.losses().empty()) return absl::InvalidArgumentError("losses: none is configured");
+  const std::vector<std::string> problems = LossProblems(config, !teacher.is_empty());
+  if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "; "));
   for (const config::LossConfig& loss : config.losses()) {
     SM_ASSIGN_OR_RETURN(const LossRow* row, FindLoss(loss.name()));
-    if (row->needs_teacher && teacher.is_empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("loss '", loss.name(), "' needs a teacher: set teacher.path"));
-    }
-    if (row->needs_grouping_head && !config.model().grouping_head().enabled()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("loss '", loss.name(), "' needs model.grouping_head.enabled = true"));
-    }
-    step.needs_decoder_ |= row->needs_decoder;
     step.rows_.push_back(row);
   }
+  step.needs_decoder_ = AnyLossNeeds(config, kNeedsDecoder);
+  step.needs_keys_ = AnyLossNeeds(config, kNeedsKeys);
   return step;
 }
 
@@ -57,33 +52,37 @@ torch::Tensor TrainStep::TokenSubset(int64_t step) const {
   return torch::tensor(order, torch::kInt64);
 }
 
-// One draw for student and teacher: distillation pairs their slots index to index, which has a
+// One seed for student and teacher: distillation pairs their slots index to index, which has a
 // meaning only when both start from the same noise.
-torch::Tensor TrainStep::SlotNoise(int64_t batch, int64_t step) const {
-  Random random(static_cast<uint64_t>(config_.loop().seed()) ^ kNoiseStream,
-                static_cast<uint64_t>(step));
-  const auto& model = model_->config();
-  return torch::randn({batch, model.num_slots(), model.slot_dim()},
-                      at::detail::createCPUGenerator(random.Next()));
+uint64_t TrainStep::NoiseSeed(int64_t step) const {
+  return Random(static_cast<uint64_t>(config_.loop().seed()) ^ kNoiseStream,
+                static_cast<uint64_t>(step))
+      .Next();
 }
 
 LossInputs TrainStep::Forward(const ClipBatch& batch, int64_t step) {
   LossInputs in;
   in.model = model_;
-  const torch::Tensor noise = SlotNoise(batch.tokens.front().size(0), step);
+  const int64_t clips = batch.tokens.front().size(0);
+  const uint64_t seed = NoiseSeed(step);
   {
     torch::NoGradGuard no_grad;
     in.tokens = model_->NormalizeTokens(batch.tokens.front());
+    // Views: the student's tokens, the teacher's when they are others, the keys when needed.
+    const size_t token_views = batch.tokens.size() - (needs_keys_ ? 1 : 0);
+    TORCH_CHECK(token_views >= 1, "the batch has no view of keys");
+    if (needs_keys_) in.keys = batch.tokens.back();
     if (!teacher_.is_empty()) {
-      const torch::Tensor tokens = teacher_->NormalizeTokens(batch.tokens.back());
-      in.teacher_slots =
-          teacher_->Scan(teacher_->Transform(tokens), teacher_->InitialState(tokens.size(0), noise))
-              .slots;
+      const torch::Tensor tokens = teacher_->NormalizeTokens(batch.tokens[token_views - 1]);
+      in.teacher_slots = teacher_
+                             ->Scan(teacher_->Transform(tokens),
+                                    teacher_->InitialState(clips, teacher_->DrawNoise(clips, seed)))
+                             .slots;
     }
   }
   in.token_index = TokenSubset(step);
-  in.scan =
-      model_->Scan(model_->Transform(in.tokens), model_->InitialState(in.tokens.size(0), noise));
+  in.scan = model_->Scan(model_->Transform(in.tokens),
+                         model_->InitialState(clips, model_->DrawNoise(clips, seed)));
   if (needs_decoder_) in.decoded = model_->Decode(in.scan.slots, in.token_index);
   return in;
 }
@@ -104,7 +103,6 @@ absl::StatusOr<StepReport> TrainStep::Run(const ClipBatch& batch, int64_t step) 
     }
     total = total.defined() ? total + loss.weight() * value : loss.weight() * value;
   }
-  if (!total.defined()) return absl::InvalidArgumentError("losses: every weight is 0");
   total.backward();
   report.total = total.item<double>();
   report.learning_rate = optimizer_->learning_rate();

@@ -38,8 +38,8 @@ class TrainStep {
  private:
   TrainStep() = default;
   LossInputs Forward(const ClipBatch& batch, int64_t step);
-  torch::Tensor TokenSubset(int64_t step) const;               // [N'] or undefined for all
-  torch::Tensor SlotNoise(int64_t batch, int64_t step) const;  // [B, K, S]
+  torch::Tensor TokenSubset(int64_t step) const;  // [N'] or undefined for all
+  uint64_t NoiseSeed(int64_t step) const;
 
   config::TrainConfig config_;
   VideoModel model_{nullptr};
@@ -47,6 +47,7 @@ class TrainStep {
   Optimizer* optimizer_ = nullptr;
   std::vector<const LossRow*> rows_;  // parallel to config_.losses()
   bool needs_decoder_ = false;
+  bool needs_keys_ = false;
 };
 
 }  // namespace slotmatch

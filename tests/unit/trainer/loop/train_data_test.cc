@@ -54,6 +54,19 @@ TEST_F(TrainDataTest, EncodersOfTwoSizesGiveTwoViews) {
   EXPECT_EQ(batch.tokens[1].sizes().vec(), (std::vector<int64_t>{2, 4, 20, 16}));
 }
 
+TEST_F(TrainDataTest, KeysAreAViewOfTheirOwn) {
+  const Backbone tokens = Load(config_.backbone()).value(), keys = KeysOf(tokens);
+  EXPECT_NE(keys.extractor.digest, tokens.extractor.digest);
+  const torch::Tensor frames = torch::randn({1, 3, 56, 56});
+  Vit vit = tokens.vit;
+  EXPECT_TRUE(torch::equal(keys.extractor.encode(frames), vit->Features(frames).keys));
+  const auto data = TrainData::Open(config_, {tokens, keys}).value();
+  const ClipBatch batch = data->sampler().Batch(0);
+  ASSERT_EQ(batch.tokens.size(), 2u);
+  EXPECT_EQ(batch.tokens[1].sizes().vec(), (std::vector<int64_t>{2, 4, 16, 16}));
+  EXPECT_GT(MaxDifference(batch.tokens[0], batch.tokens[1]), 1e-3);
+}
+
 TEST_F(TrainDataTest, StatisticsAreMeanAndDeviationOfTheSample) {
   const auto data = TrainData::Open(config_, {Load(config_.backbone()).value()}).value();
   const auto [mean, std] = data->TokenStatistics(0);

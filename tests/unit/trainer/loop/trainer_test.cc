@@ -134,6 +134,43 @@ TEST_F(TrainTest, LossFalls) {
   EXPECT_LT(log.back()["loss"].get<double>(), 0.95 * log.front()["loss"].get<double>());
 }
 
+// VideoSAUR: random initial slots, slot mixer, keys of the backbone as target.
+TEST_F(TrainTest, VideoSaurTrainsFromFramesToAModelThatOpens) {
+  config_.clear_losses();
+  AddLoss("reconstruction", 1.0);
+  AddLoss("feature_similarity", 0.1);
+  config::ModelConfig* model = config_.mutable_model();
+  model->mutable_slot_init()->set_kind("random");
+  model->mutable_slot_attention()->set_use_mlp(false);
+  model->mutable_decoder()->set_kind("slot_mixer");
+  model->mutable_decoder()->set_allocator_heads(2);
+  model->mutable_decoder()->set_outputs(config::DecoderConfig::FEATURES_AND_SIMILARITY);
+  config_.mutable_loop()->set_max_steps(20);
+  const absl::Status status = Run("run");
+  ASSERT_TRUE(status.ok()) << status;
+  const std::vector<nlohmann::json> log = Log("run");
+  EXPECT_LT(log.back()["loss"].get<double>(), log.front()["loss"].get<double>());
+  EXPECT_GT(log.back()["feature_similarity"].get<double>(), 0.0);
+  PartCache parts;
+  const auto files = OpenModelDirectory(root_ + "/run/models/tiny/1", &parts);
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_TRUE(LoadVideoModel(*files).ok());
+}
+
+// DINOSAUR: single frames, no predictor.
+TEST_F(TrainTest, ImageModelTrainsOnSingleFrames) {
+  config_.clear_losses();
+  AddLoss("reconstruction", 1.0);
+  config_.mutable_data()->set_clip_frames(1);
+  config_.mutable_model()->mutable_slot_init()->set_kind("random");
+  config_.mutable_model()->mutable_predictor()->set_kind("none");
+  config_.mutable_loop()->set_max_steps(20);
+  const absl::Status status = Run("run");
+  ASSERT_TRUE(status.ok()) << status;
+  const std::vector<nlohmann::json> log = Log("run");
+  EXPECT_LT(log.back()["loss"].get<double>(), log.front()["loss"].get<double>());
+}
+
 // Random initial slots too: their noise belongs to the step, not to the process.
 TEST_F(TrainTest, ResumingIsBitIdenticalToNotStopping) {
   for (const char* init : {"fixed_learned", "random"}) {

@@ -19,8 +19,10 @@ config::LossConfig Config(const std::string& name) {
 
 // Everything a loss can pull on, as float64 leaves. Attention and masks come as logits.
 struct Leaves {
-  torch::Tensor slots, attention, reconstruction, masks;
-  std::vector<torch::Tensor> all() const { return {slots, attention, reconstruction, masks}; }
+  torch::Tensor slots, attention, reconstruction, masks, similarity;
+  std::vector<torch::Tensor> all() const {
+    return {slots, attention, reconstruction, masks, similarity};
+  }
 };
 
 class LossRows : public testing::Test {
@@ -32,13 +34,14 @@ class LossRows : public testing::Test {
     model_ = MakeTinyModel(config, 50, WithEncoder::kNo);
     model_->to(torch::kFloat64);
     tokens_ = torch::randn({kB, kT, kN, kD}, torch::kFloat64);
+    keys_ = torch::randn({kB, kT, kN, kD}, torch::kFloat64);
     teacher_ = torch::randn({kB, kT, kK, kS}, torch::kFloat64);
     ResetLeaves();
   }
 
   void ResetLeaves() {
     leaves_ = {Leaf({kB, kT, kK, kS}), Leaf({kB, kT, kK, kN}), Leaf({kB, kT, kN, kD}),
-               Leaf({kB, kT, kK, kN})};
+               Leaf({kB, kT, kK, kN}), Leaf({kB, kT, kN, kN})};
   }
 
   static torch::Tensor Leaf(std::vector<int64_t> shape) {
@@ -49,16 +52,17 @@ class LossRows : public testing::Test {
     LossInputs in;
     in.model = model_;
     in.tokens = tokens_;
+    in.keys = keys_;
     in.teacher_slots = teacher_;
     in.scan.slots = leaves_.slots;
     in.scan.attention = leaves_.attention.softmax(2);
-    in.decoded = {leaves_.reconstruction, leaves_.masks.softmax(2)};
+    in.decoded = {leaves_.reconstruction, leaves_.masks.softmax(2), leaves_.similarity};
     return in;
   }
   torch::Tensor Value(const LossRow& row) const { return row.function(Inputs(), Config(row.name)); }
 
   VideoModel model_{nullptr};
-  torch::Tensor tokens_, teacher_;
+  torch::Tensor tokens_, keys_, teacher_;
   Leaves leaves_;
 };
 
@@ -120,7 +124,8 @@ TEST_F(LossRows, SubsetOfTokensEqualsTheLossOverThem) {
     LossInputs some = Inputs();
     some.token_index = index;
     some.decoded = {some.decoded.reconstruction.index_select(2, index),
-                    some.decoded.masks.index_select(3, index)};
+                    some.decoded.masks.index_select(3, index),
+                    {}};
     LossInputs cut = some;
     cut.token_index = torch::Tensor();
     cut.tokens = some.tokens.index_select(2, index);
@@ -135,8 +140,57 @@ TEST(FindLoss, UnknownNameListsTheRows) {
   const absl::Status status = FindLoss("dice").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(),
-            "loss 'dice' is unknown; there are: reconstruction, slot_contrast, slot_kd, grouping, "
-            "mask_follow");
+            "loss 'dice' is unknown; there are: reconstruction, feature_similarity, "
+            "slot_contrast, slot_kd, grouping, mask_follow");
+}
+
+class LossProblemsTest : public testing::Test {
+ protected:
+  void Add(const std::string& name, double weight = 1.0) {
+    config::LossConfig* loss = config_.add_losses();
+    loss->set_name(name);
+    loss->set_weight(weight);
+  }
+  std::vector<std::string> Problems(bool has_teacher = false) const {
+    return LossProblems(config_, has_teacher);
+  }
+  config::TrainConfig config_;
+};
+
+TEST_F(LossProblemsTest, NamesWhatEveryLossNeeds) {
+  for (const LossRow& row : LossTable()) Add(row.name);
+  config_.mutable_data()->set_clip_frames(1);
+  EXPECT_THAT(
+      Problems(),
+      testing::ElementsAre("loss 'feature_similarity' needs model.decoder.outputs with similarity",
+                           "loss 'feature_similarity' needs data.clip_frames of at least 2",
+                           "loss 'slot_contrast' needs data.clip_frames of at least 2",
+                           "loss 'slot_kd' needs a teacher: set teacher.path",
+                           "loss 'grouping' needs model.grouping_head.enabled = true"));
+  config_.mutable_data()->set_clip_frames(2);
+  config_.mutable_model()->mutable_grouping_head()->set_enabled(true);
+  config_.mutable_model()->mutable_decoder()->set_outputs(config::DecoderConfig::SIMILARITY);
+  EXPECT_THAT(
+      Problems(true),
+      testing::ElementsAre("loss 'reconstruction' needs model.decoder.outputs with features"));
+}
+
+TEST_F(LossProblemsTest, LossOfWeightZeroNeedsNothing) {
+  Add("reconstruction");
+  Add("slot_kd", 0.0);
+  Add("feature_similarity", 0.0);
+  EXPECT_THAT(Problems(), testing::IsEmpty());
+  EXPECT_TRUE(AnyLossNeeds(config_, kNeedsReconstruction));
+  EXPECT_FALSE(AnyLossNeeds(config_, kNeedsTeacher));
+  EXPECT_FALSE(AnyLossNeeds(config_, kNeedsKeys));
+}
+
+TEST_F(LossProblemsTest, SomethingHasToBeLeft) {
+  EXPECT_THAT(Problems(), testing::ElementsAre("losses: none is configured"));
+  Add("reconstruction", 0.0);
+  EXPECT_THAT(Problems(), testing::ElementsAre("losses: every weight is 0"));
+  Add("dice", 0.0);
+  EXPECT_THAT(Problems(), testing::ElementsAre(testing::HasSubstr("loss 'dice' is unknown")));
 }
 
 }  // namespace

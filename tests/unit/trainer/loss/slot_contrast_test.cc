@@ -20,7 +20,7 @@ void ExpectGradientStartsWith(const torch::Tensor& slots, const std::vector<doub
 
 TEST(SlotContrast, EqualsTheReference) {
   const torch::Tensor slots = GoldenSlots(40);
-  const torch::Tensor loss = SlotContrast(slots, 0.1);
+  const torch::Tensor loss = SlotContrast(slots, 0.1, true);
   EXPECT_NEAR(loss.item<double>(), 8.2331981231, 1e-9);
   loss.backward();
   ExpectGradientStartsWith(
@@ -29,27 +29,35 @@ TEST(SlotContrast, EqualsTheReference) {
 
 // Neighbouring readings of the paper that the reference does not execute.
 TEST(SlotContrast, IsNoneOfTheOtherReadings) {
-  const double loss = SlotContrast(GoldenSlots(40), 0.1).item<double>();
+  const double loss = SlotContrast(GoldenSlots(40), 0.1, true).item<double>();
   EXPECT_GT(std::abs(loss - 8.1980426710), 1e-3);  // softmax over the slots of frame t + 1
-  EXPECT_GT(std::abs(loss - 2.8846734108), 1e-3);  // each video for itself
   EXPECT_GT(std::abs(loss - 6.6876199092), 1e-3);  // all frames in the denominator
+}
+
+TEST(SlotContrast, WithoutBatchNegativesEveryClipIsForItself) {
+  const torch::Tensor slots = GoldenFill({2, 3, 2, 3}, 40, 1.0);
+  const double loss = SlotContrast(slots, 0.1, false).item<double>();
+  EXPECT_NEAR(loss, 2.8846734108, 1e-9);
+  const double first = SlotContrast(slots.slice(0, 0, 1), 0.1, true).item<double>();
+  const double second = SlotContrast(slots.slice(0, 1), 0.1, true).item<double>();
+  EXPECT_NEAR(loss, (first + second) / 2, 1e-9);
 }
 
 TEST(SlotContrast, IgnoresLengthsAndTheOrderOfClips) {
   const torch::Tensor slots = GoldenFill({2, 3, 2, 3}, 40, 1.0);
-  const double loss = SlotContrast(slots, 0.1).item<double>();
-  EXPECT_NEAR(SlotContrast(slots * 7, 0.1).item<double>(), loss, 1e-9);
-  EXPECT_NEAR(SlotContrast(slots.flip(0), 0.1).item<double>(), loss, 1e-9);
+  const double loss = SlotContrast(slots, 0.1, true).item<double>();
+  EXPECT_NEAR(SlotContrast(slots * 7, 0.1, true).item<double>(), loss, 1e-9);
+  EXPECT_NEAR(SlotContrast(slots.flip(0), 0.1, true).item<double>(), loss, 1e-9);
 }
 
 TEST(SlotContrast, IsSmallForDistinctSlotsThatStay) {
   const torch::Tensor slots = torch::eye(4).view({1, 1, 4, 4}).expand({1, 3, 4, 4});
-  EXPECT_LT(SlotContrast(slots, 0.1).item<double>(), 1e-3);
+  EXPECT_LT(SlotContrast(slots, 0.1, true).item<double>(), 1e-3);
 }
 
 TEST(SlotContrast, ZeroSlotsStayFinite) {
   const torch::Tensor slots = torch::zeros({1, 2, 3, 4}).set_requires_grad(true);
-  const torch::Tensor loss = SlotContrast(slots, 0.1);
+  const torch::Tensor loss = SlotContrast(slots, 0.1, true);
   loss.backward();
   EXPECT_NEAR(loss.item<double>(), std::log(3.0), 1e-5);
   EXPECT_TRUE(slots.grad().isfinite().all().item<bool>());
@@ -57,31 +65,9 @@ TEST(SlotContrast, ZeroSlotsStayFinite) {
 
 TEST(SlotContrast, NeedsTwoFrames) {
   EXPECT_THAT(MessageThrownBy([] {
-                SlotContrast(torch::zeros({2, 1, 3, 4}), 0.1);
+                SlotContrast(torch::zeros({2, 1, 3, 4}), 0.1, true);
               }),
               testing::HasSubstr("at least 2 frames, got T=1"));
-}
-
-TEST(CosineSlotKd, EqualsTheReference) {
-  const torch::Tensor student = GoldenSlots(40), teacher = GoldenSlots(41.5);
-  const torch::Tensor loss = CosineSlotKd(student, teacher);
-  EXPECT_NEAR(loss.item<double>(), 0.9326631794, 1e-9);
-  loss.backward();
-  ExpectGradientStartsWith(student, {0.03091532, 0.05512080, -0.00142582});
-  EXPECT_FALSE(teacher.grad().defined());  // the teacher is a constant
-}
-
-TEST(CosineSlotKd, IsZeroForParallelSlots) {
-  const torch::Tensor slots = GoldenFill({2, 3, 2, 3}, 40, 1.0);
-  EXPECT_NEAR(CosineSlotKd(slots * 3, slots).item<double>(), 0.0, 1e-9);
-  EXPECT_NEAR(CosineSlotKd(-slots, slots).item<double>(), 2.0, 1e-9);
-}
-
-TEST(CosineSlotKd, ShapeErrorNamesLettersAndSizes) {
-  EXPECT_THAT(MessageThrownBy([] {
-                CosineSlotKd(torch::zeros({2, 3, 2, 3}), torch::zeros({2, 3, 4, 3}));
-              }),
-              testing::HasSubstr("teacher slots: expected [B=2, T=3, K=2, S=3], got [2, 3, 4, 3]"));
 }
 
 }  // namespace
