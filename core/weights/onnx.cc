@@ -10,7 +10,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
-#include "core/weights/read_budget.h"
 
 namespace slotmatch {
 namespace {
@@ -18,8 +17,6 @@ namespace {
 using Bytes = absl::Span<const uint8_t>;
 using google::protobuf::io::CodedInputStream;
 
-constexpr uint64_t kStructureFactor = 24;
-constexpr uint64_t kEntryBytes = 256;  // of a map's node, a shape and what is around them
 constexpr size_t kMaxNameShown = 200;
 
 // Field numbers of onnx.proto3.
@@ -222,19 +219,18 @@ absl::StatusOr<TensorView> ViewOf(const Initializer& tensor, ArchiveContents* co
       absl::StrCat("has ", view.bytes.size(), " bytes of data, its shape needs ", size));
 }
 
-absl::Status AddInitializer(Bytes bytes, ReadBudget* budget, ArchiveContents* contents) {
+absl::Status AddInitializer(Bytes bytes, ArchiveContents* contents) {
   SM_ASSIGN_OR_RETURN(const Initializer tensor, ParseInitializer(bytes));
   const std::string shown = absl::StrCat(
       "initializer '", absl::Utf8SafeCHexEscape(tensor.name.substr(0, kMaxNameShown)), "'");
   if (tensor.name.empty()) return absl::DataLossError("an initializer has no name");
-  SM_RETURN_IF_ERROR(budget->Charge(kEntryBytes + tensor.name.size()));
   absl::StatusOr<TensorView> view = ViewOf(tensor, contents);
   if (!view.ok()) return Annotate(view.status(), shown);
   if (contents->tensors.emplace(tensor.name, *std::move(view)).second) return absl::OkStatus();
   return absl::DataLossError(shown + " stands in the file twice");
 }
 
-absl::Status AddMetadata(Bytes bytes, ReadBudget* budget, ArchiveContents* contents) {
+absl::Status AddMetadata(Bytes bytes, ArchiveContents* contents) {
   std::string key;
   std::string value;
   for (Message message(bytes); !message.done();) {
@@ -242,16 +238,15 @@ absl::Status AddMetadata(Bytes bytes, ReadBudget* budget, ArchiveContents* conte
     if (field.number != kEntryKey && field.number != kEntryValue) continue;
     SM_ASSIGN_OR_RETURN((field.number == kEntryKey ? key : value), Text(field.bytes));
   }
-  SM_RETURN_IF_ERROR(budget->Charge(kEntryBytes + key.size() + value.size()));
   contents->metadata.emplace(std::move(key), std::move(value));
   return absl::OkStatus();
 }
 
-absl::Status ReadGraph(Bytes bytes, ReadBudget* budget, ArchiveContents* contents) {
+absl::Status ReadGraph(Bytes bytes, ArchiveContents* contents) {
   for (Message message(bytes); !message.done();) {
     SM_ASSIGN_OR_RETURN(const Field field, message.Next());
     if (field.number != kGraphInitializer) continue;
-    SM_RETURN_IF_ERROR(AddInitializer(field.bytes, budget, contents));
+    SM_RETURN_IF_ERROR(AddInitializer(field.bytes, contents));
   }
   return absl::OkStatus();
 }
@@ -265,15 +260,14 @@ absl::Status ReadOnnx(Bytes file, ArchiveContents* contents) {
   if (file.size() > std::numeric_limits<int>::max()) {
     return absl::DataLossError("a model of more than 2 GiB is no valid protocol buffer");
   }
-  ReadBudget budget(file.size(), kStructureFactor);
   bool has_graph = false;
   for (Message message(file); !message.done();) {
     SM_ASSIGN_OR_RETURN(const Field field, message.Next());
     if (field.number == kModelGraph) {
       has_graph = true;
-      SM_RETURN_IF_ERROR(ReadGraph(field.bytes, &budget, contents));
+      SM_RETURN_IF_ERROR(ReadGraph(field.bytes, contents));
     } else if (field.number == kModelMetadata) {
-      SM_RETURN_IF_ERROR(AddMetadata(field.bytes, &budget, contents));
+      SM_RETURN_IF_ERROR(AddMetadata(field.bytes, contents));
     }
   }
   return has_graph ? absl::OkStatus() : absl::DataLossError("there is no graph: not a model");

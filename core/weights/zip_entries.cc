@@ -28,6 +28,7 @@ struct Entry {
 struct Memory {
   Bytes bytes;
   uint64_t position = 0;
+  bool failed = false;
 };
 
 uLong ReadMemory(void* memory, void*, void* buffer, uLong size) {
@@ -35,6 +36,7 @@ uLong ReadMemory(void* memory, void*, void* buffer, uLong size) {
   const uint64_t count = std::min<uint64_t>(size, from->bytes.size() - from->position);
   if (count > 0) std::memcpy(buffer, from->bytes.data() + from->position, count);
   from->position += count;
+  from->failed = from->failed || count < size;
   return count;
 }
 
@@ -57,7 +59,7 @@ zlib_filefunc64_def MemoryFunctions(Memory* memory) {
   };
   functions.zseek64_file = &SeekMemory;
   functions.zclose_file = [](void*, void*) { return 0; };
-  functions.zerror_file = [](void*, void*) { return 0; };
+  functions.zerror_file = [](void* in, void*) -> int { return static_cast<Memory*>(in)->failed; };
   functions.opaque = memory;
   return functions;
 }

@@ -1,0 +1,7 @@
+#include "core/weights/onnx.h"
+#include "tests/fuzz/read_archive.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  slotmatch::ReadAndTouch(&slotmatch::ReadOnnx, data, size);
+  return 0;
+}

@@ -1,0 +1,7 @@
+#include "core/weights/safetensors.h"
+#include "tests/fuzz/read_archive.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  slotmatch::ReadAndTouch(&slotmatch::ReadSafetensors, data, size);
+  return 0;
+}
