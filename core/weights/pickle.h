@@ -31,12 +31,11 @@ enum class PickleKind : uint8_t {
   kPersistent,  // a value outside of the pickle, by its id
 };
 
-// What calling a global of the table makes.
-enum class PickleCall : uint8_t { kRefused, kNoted, kMakesDict, kMakesTuple, kMakesSet };
-
 struct PickleGlobal {
   const char* name;  // "module.attribute"
-  PickleCall call;
+  // What calling it makes: kCall notes the call; kDict, kTuple and kSet are made of nothing or of
+  // one list; kGlobal: it may be named only.
+  PickleKind makes;
 };
 
 struct PickleValue {

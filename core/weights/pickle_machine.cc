@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 
@@ -12,7 +11,6 @@ namespace {
 
 constexpr size_t kMaxStack = 1 << 16;  // picklers write long lists in batches of 1000
 constexpr size_t kMaxMarks = 1000;
-constexpr size_t kMaxNameShown = 200;
 // With what the growth of a vector and an allocation take beyond the bytes asked for.
 constexpr uint64_t kItemBytes = 2 * sizeof(PickleValue);
 constexpr uint64_t kContainerBytes = 2 * sizeof(std::vector<PickleValue>) + 16;
@@ -21,16 +19,6 @@ PickleValue Scalar(PickleKind kind) {
   PickleValue value;
   value.kind = kind;
   return value;
-}
-
-bool HasItems(PickleKind kind) {
-  return kind == PickleKind::kTuple || kind == PickleKind::kList || kind == PickleKind::kSet ||
-         kind == PickleKind::kDict || kind == PickleKind::kCall || kind == PickleKind::kPersistent;
-}
-
-bool IsNamed(absl::string_view name, absl::string_view module, absl::string_view attribute) {
-  return name.size() == module.size() + 1 + attribute.size() && name[module.size()] == '.' &&
-         name.substr(0, module.size()) == module && name.substr(module.size() + 1) == attribute;
 }
 
 }  // namespace
@@ -254,108 +242,6 @@ absl::Status PickleMachine::GetMemo(int width) {
     return absl::DataLossError(absl::StrCat("memo entry ", index, " is missing"));
   }
   return Push(memo_[index]);
-}
-
-absl::Status PickleMachine::PushGlobal(absl::string_view module, absl::string_view attribute) {
-  const auto row = std::find_if(globals_.begin(), globals_.end(), [&](const PickleGlobal& global) {
-    return IsNamed(global.name, module, attribute);
-  });
-  if (row == globals_.end()) {
-    return absl::DataLossError(
-        absl::StrCat("would load '", absl::CHexEscape(module.substr(0, kMaxNameShown)), ".",
-                     absl::CHexEscape(attribute.substr(0, kMaxNameShown)),
-                     "'; only tensors, storages, OrderedDict and plain containers are read"));
-  }
-  PickleValue value = Scalar(PickleKind::kGlobal);
-  value.size = static_cast<uint32_t>(row - globals_.begin());
-  return Push(value);
-}
-
-absl::Status PickleMachine::LoadGlobal(int) {
-  SM_ASSIGN_OR_RETURN(const absl::string_view module, TakeLine());
-  SM_ASSIGN_OR_RETURN(const absl::string_view attribute, TakeLine());
-  return PushGlobal(module, attribute);
-}
-
-absl::Status PickleMachine::LoadStackGlobal(int) {
-  SM_ASSIGN_OR_RETURN(const PickleValue attribute, Pop());
-  SM_ASSIGN_OR_RETURN(const PickleValue module, Pop());
-  if (attribute.kind != PickleKind::kText || module.kind != PickleKind::kText) {
-    return absl::DataLossError("a global's name is not a text");
-  }
-  return PushGlobal(module.str(), attribute.str());
-}
-
-absl::Status PickleMachine::LoadPersistent(int) {
-  SM_ASSIGN_OR_RETURN(const PickleValue id, Pop());
-  SM_RETURN_IF_ERROR(budget_->Charge(kItemBytes));
-  SM_RETURN_IF_ERROR(PushNew(PickleKind::kPersistent, {id}));
-  heap_->persistent_.push_back(stack_.back());
-  return absl::OkStatus();
-}
-
-// The one argument of a container made by a call: nothing, or a list of its items. Python 2 wrote
-// an OrderedDict as a list of pairs.
-absl::StatusOr<std::vector<PickleValue>> PickleMachine::PairsOf(
-    absl::Span<const PickleValue> arguments) const {
-  std::vector<PickleValue> pairs;
-  if (arguments.empty()) return pairs;
-  if (arguments.size() > 1 || arguments[0].kind != PickleKind::kList) {
-    return absl::DataLossError("would make a dict from something else than a list of pairs");
-  }
-  for (const PickleValue& pair : heap_->items(arguments[0])) {
-    if ((pair.kind != PickleKind::kList && pair.kind != PickleKind::kTuple) ||
-        heap_->items(pair).size() != 2) {
-      return absl::DataLossError("would make a dict from something else than pairs");
-    }
-    const absl::Span<const PickleValue> both = heap_->items(pair);
-    pairs.insert(pairs.end(), both.begin(), both.end());
-  }
-  return pairs;
-}
-
-absl::Status PickleMachine::Call(int) {
-  SM_ASSIGN_OR_RETURN(const PickleValue arguments, Pop());
-  SM_ASSIGN_OR_RETURN(const PickleValue callee, Pop());
-  if (arguments.kind != PickleKind::kTuple || callee.kind != PickleKind::kGlobal) {
-    return absl::DataLossError("would call a value that is not a global");
-  }
-  const PickleGlobal& global = globals_[callee.size];
-  const absl::Span<const PickleValue> items = heap_->items(arguments);
-  const bool of_list = items.size() == 1 &&
-                       (items[0].kind == PickleKind::kList || items[0].kind == PickleKind::kTuple);
-  switch (global.call) {
-    case PickleCall::kNoted:
-      return PushNew(PickleKind::kCall, {items.begin(), items.end()}, callee.size);
-    case PickleCall::kMakesDict: {
-      SM_ASSIGN_OR_RETURN(std::vector<PickleValue> pairs, PairsOf(items));
-      return PushNew(PickleKind::kDict, std::move(pairs));
-    }
-    case PickleCall::kMakesTuple:
-    case PickleCall::kMakesSet:
-      break;
-    case PickleCall::kRefused:
-      return absl::DataLossError(absl::StrCat("would call '", global.name, "'"));
-  }
-  if (!items.empty() && !of_list) {
-    return absl::DataLossError(absl::StrCat("would call '", global.name, "' with no list"));
-  }
-  std::vector<PickleValue> members;
-  if (of_list) {
-    const absl::Span<const PickleValue> listed = heap_->items(items[0]);
-    members.assign(listed.begin(), listed.end());
-  }
-  return PushNew(global.call == PickleCall::kMakesSet ? PickleKind::kSet : PickleKind::kTuple,
-                 std::move(members));
-}
-
-// The state would become attributes, which inert values do not have: a state_dict's _metadata.
-absl::Status PickleMachine::Build(int) {
-  SM_RETURN_IF_ERROR(Pop().status());
-  if (stack_.size() <= Floor() || !HasItems(stack_.back().kind)) {
-    return absl::DataLossError("would set attributes of a plain value");
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace slotmatch

@@ -65,7 +65,8 @@ class PickleMachine {
   absl::Status PushString(PickleKind kind, int width);
   absl::Status PushGlobal(absl::string_view module, absl::string_view attribute);
   absl::Status Append(const std::vector<PickleValue>& added, PickleKind kind);
-  absl::StatusOr<std::vector<PickleValue>> PairsOf(absl::Span<const PickleValue> arguments) const;
+  absl::StatusOr<std::vector<PickleValue>> ItemsOf(PickleKind made,
+                                                   absl::Span<const PickleValue> arguments) const;
 
   const absl::Span<const uint8_t> bytes_;
   const absl::Span<const PickleGlobal> globals_;

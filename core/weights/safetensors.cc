@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
@@ -14,34 +16,18 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own cap
-constexpr int kMaxJsonDepth = 8;                   // header nesting is 3
-
-// Parses the header and refuses duplicate keys, which the library would silently merge.
-absl::StatusOr<json> ParseHeader(const char* text, size_t size) {
-  std::vector<std::map<std::string, bool>> seen;
-  std::string problem;
-  const json::parser_callback_t check = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > kMaxJsonDepth) problem = "header nested too deeply";
-    if (event == json::parse_event_t::object_start) seen.emplace_back();
-    if (event == json::parse_event_t::object_end && !seen.empty()) seen.pop_back();
-    if (event == json::parse_event_t::key && !seen.empty()) {
-      const auto key = parsed.get<std::string>();
-      if (!seen.back().emplace(key, true).second) problem = "duplicate key '" + key + "'";
-    }
-    return problem.empty();
-  };
-  json header = json::parse(text, text + size, check, /*allow_exceptions=*/false);
-  if (!problem.empty()) return absl::DataLossError(problem);
-  if (header.is_discarded() || !header.is_object()) {
-    return absl::DataLossError("header is not a JSON object");
-  }
-  return header;
-}
+constexpr size_t kMaxMembers = 8;                  // an entry has 3
+constexpr size_t kMaxNameShown = 200;
+constexpr char kMetadataKey[] = "__metadata__";
 
 struct Range {
   uint64_t begin, end;
-  std::string name;
+  absl::string_view name;  // of the map's key
 };
+
+std::string Shown(absl::string_view name) {
+  return absl::StrCat("'", absl::Utf8SafeCHexEscape(name.substr(0, kMaxNameShown)), "'");
+}
 
 absl::Status ReadShape(const json& entry, TensorView* view) {
   const auto shape = entry.find("shape");
@@ -57,17 +43,18 @@ absl::Status ReadShape(const json& entry, TensorView* view) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<TensorView> ReadEntry(const json& entry, const uint8_t* data, uint64_t data_size,
+absl::StatusOr<TensorView> ReadEntry(const json& entry, absl::Span<const uint8_t> data,
                                      Range* range) {
   TensorView view;
   const auto dtype = entry.find("dtype");
   const auto offsets = entry.find("data_offsets");
-  if (!entry.is_object() || dtype == entry.end() || !dtype->is_string()) {
+  if (dtype == entry.end() || !dtype->is_string()) {
     return absl::DataLossError("no dtype");
   }
   const DType* known = FindDType(dtype->get_ref<const std::string&>());
   if (known == nullptr) {
-    return absl::DataLossError("dtype " + dtype->get<std::string>() + " is not supported");
+    return absl::DataLossError("dtype " + Shown(dtype->get_ref<const std::string&>()) +
+                               " is not supported");
   }
   view.dtype = *known;
   SM_RETURN_IF_ERROR(ReadShape(entry, &view));
@@ -78,12 +65,12 @@ absl::StatusOr<TensorView> ReadEntry(const json& entry, const uint8_t* data, uin
   range->begin = (*offsets)[0].get<uint64_t>();
   range->end = (*offsets)[1].get<uint64_t>();
   SM_ASSIGN_OR_RETURN(const uint64_t size, CheckedByteSize(view.dtype, view.shape));
-  if (range->begin > range->end || range->end > data_size || range->end - range->begin != size) {
+  if (range->begin > range->end || range->end > data.size() || range->end - range->begin != size) {
     return absl::DataLossError(absl::StrCat("data_offsets [", range->begin, ", ", range->end,
                                             "] do not fit ", size, " bytes in a data section of ",
-                                            data_size));
+                                            data.size()));
   }
-  view.bytes = absl::MakeSpan(data + range->begin, size);
+  view.bytes = data.subspan(range->begin, size);
   return view;
 }
 
@@ -95,7 +82,7 @@ absl::Status CheckCover(std::vector<Range> ranges, uint64_t data_size) {
   for (const Range& range : ranges) {
     if (range.begin != position) {
       return absl::DataLossError(
-          absl::StrCat("tensor '", range.name, "' begins at ", range.begin, ", ", position,
+          absl::StrCat("tensor ", Shown(range.name), " begins at ", range.begin, ", ", position,
                        " was expected: ", range.begin < position ? "overlap" : "gap"));
     }
     position = range.end;
@@ -107,41 +94,123 @@ absl::Status CheckCover(std::vector<Range> ranges, uint64_t data_size) {
   return absl::OkStatus();
 }
 
+// Takes the header apart while it is parsed, so that no more than the entry at hand is kept as
+// JSON, and refuses duplicate keys, which the library would silently merge.
+class HeaderReader {
+ public:
+  HeaderReader(absl::Span<const uint8_t> data, ArchiveContents* contents)
+      : data_(data), contents_(contents) {}
+
+  absl::Status Read(absl::string_view text) {
+    const json::parser_callback_t take = [this](int depth, json::parse_event_t event,
+                                                json& parsed) {
+      bool keep = true;
+      if (problem_.ok()) problem_ = Take(depth, event, parsed, &keep);
+      return problem_.ok() && keep;
+    };
+    const json header = json::parse(text.begin(), text.end(), take, /*allow_exceptions=*/false);
+    SM_RETURN_IF_ERROR(problem_);
+    if (header.is_discarded() || !header.is_object()) {
+      return absl::DataLossError("header is not a JSON object");
+    }
+    return CheckCover(std::move(ranges_), data_.size());
+  }
+
+ private:
+  // Depths: 0 the header, 1 an entry, 2 its members, 3 their items.
+  absl::Status Take(int depth, json::parse_event_t event, const json& parsed, bool* keep) {
+    switch (event) {
+      case json::parse_event_t::key:
+        *keep = depth == 1 || !in_metadata_;
+        return TakeKey(depth, parsed.get_ref<const std::string&>());
+      case json::parse_event_t::object_start:
+      case json::parse_event_t::array_start:
+        list_size_ = 0;
+        if (depth == 0 || (depth == 1 && event == json::parse_event_t::object_start)) break;
+        if (depth == 2 && event == json::parse_event_t::array_start && !in_metadata_) break;
+        return Wrong("is no list, or nested too deeply");
+      case json::parse_event_t::value:
+        if (depth == 1) return Wrong("is not an object");
+        if (depth == 3 && ++list_size_ > kMaxRank) return Wrong("is not a short list");
+        if (depth == 2 && in_metadata_) return TakeMetadata(parsed);
+        break;
+      case json::parse_event_t::object_end:
+        if (depth != 1 || in_metadata_) break;
+        *keep = false;
+        return TakeEntry(parsed);
+      case json::parse_event_t::array_end:
+        break;
+    }
+    return absl::OkStatus();
+  }
+
+  std::string Where() const {
+    return in_metadata_ ? "metadata" : absl::StrCat("tensor ", Shown(name_));
+  }
+
+  absl::Status Wrong(absl::string_view why) const {
+    return absl::DataLossError(absl::StrCat(Where(), ": ", Shown(key_), " ", why));
+  }
+
+  absl::Status TakeKey(int depth, const std::string& key) {
+    key_ = key;
+    bool is_new = true;
+    if (depth == 1) {
+      name_ = key;
+      keys_.clear();
+      in_metadata_ = key == kMetadataKey;
+      is_new = in_metadata_ ? !had_metadata_ : contents_->tensors.count(key) == 0;
+      had_metadata_ = had_metadata_ || in_metadata_;
+    } else if (!in_metadata_) {
+      is_new = keys_.insert(key).second;
+      if (keys_.size() > kMaxMembers) return Wrong("is one member too many");
+    }
+    return is_new ? absl::OkStatus() : absl::DataLossError("duplicate key " + Shown(key));
+  }
+
+  absl::Status TakeMetadata(const json& value) {
+    if (!value.is_string()) return absl::DataLossError("metadata holds more than strings");
+    if (contents_->metadata.emplace(key_, value.get<std::string>()).second) return absl::OkStatus();
+    return absl::DataLossError("duplicate key " + Shown(key_));
+  }
+
+  absl::Status TakeEntry(const json& entry) {
+    Range range{0, 0, {}};
+    absl::StatusOr<TensorView> view = ReadEntry(entry, data_, &range);
+    if (!view.ok()) return Annotate(view.status(), Where());
+    range.name = contents_->tensors.emplace(name_, *std::move(view)).first->first;
+    ranges_.push_back(range);
+    return absl::OkStatus();
+  }
+
+  const absl::Span<const uint8_t> data_;
+  ArchiveContents* const contents_;
+  absl::Status problem_;
+  std::string name_;            // of the entry at hand
+  std::string key_;             // the newest
+  std::set<std::string> keys_;  // of the entry at hand
+  bool in_metadata_ = false;
+  bool had_metadata_ = false;
+  size_t list_size_ = 0;
+  std::vector<Range> ranges_;
+};
+
 }  // namespace
 
 bool IsSafetensors(absl::Span<const uint8_t> file) { return file.size() > 8 && file[8] == '{'; }
 
 absl::Status ReadSafetensors(absl::Span<const uint8_t> file, ArchiveContents* contents) {
-  const uint8_t* bytes = file.data();
-  const size_t size = file.size();
   uint64_t header_size = 0;
-  if (size < sizeof(header_size)) return absl::DataLossError("too short for a header length");
-  std::memcpy(&header_size, bytes, sizeof(header_size));
-  if (header_size > kMaxHeaderBytes || header_size > size - sizeof(header_size)) {
-    return absl::DataLossError(
-        absl::StrCat("header length ", header_size, " does not fit a file of ", size, " bytes"));
+  if (file.size() < sizeof(header_size))
+    return absl::DataLossError("too short for a header length");
+  std::memcpy(&header_size, file.data(), sizeof(header_size));
+  if (header_size > kMaxHeaderBytes || header_size > file.size() - sizeof(header_size)) {
+    return absl::DataLossError(absl::StrCat("header length ", header_size,
+                                            " does not fit a file of ", file.size(), " bytes"));
   }
-  SM_ASSIGN_OR_RETURN(const json header,
-                      ParseHeader(reinterpret_cast<const char*>(bytes) + 8, header_size));
-  const uint8_t* data = bytes + 8 + header_size;
-  const uint64_t data_size = size - 8 - header_size;
-  std::vector<Range> ranges;
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") {
-      if (!entry.is_object()) return absl::DataLossError("metadata is not an object");
-      for (const auto& [key, value] : entry.items()) {
-        if (!value.is_string()) return absl::DataLossError("metadata holds more than strings");
-        contents->metadata.emplace(key, value.get<std::string>());
-      }
-      continue;
-    }
-    Range range{0, 0, name};
-    absl::StatusOr<TensorView> view = ReadEntry(entry, data, data_size, &range);
-    if (!view.ok()) return Annotate(view.status(), "tensor '" + name + "'");
-    ranges.push_back(range);
-    contents->tensors.emplace(name, *std::move(view));
-  }
-  return CheckCover(std::move(ranges), data_size);
+  const absl::string_view header(reinterpret_cast<const char*>(file.data()) + sizeof(header_size),
+                                 header_size);
+  return HeaderReader(file.subspan(sizeof(header_size) + header_size), contents).Read(header);
 }
 
 absl::StatusOr<std::shared_ptr<const SafetensorsFile>> SafetensorsFile::Open(
@@ -163,7 +232,7 @@ absl::Status WriteSafetensors(const std::string& path,
                               const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata) {
   json header = json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  if (!metadata.empty()) header[kMetadataKey] = metadata;
   uint64_t position = 0;
   for (const auto& [name, view] : tensors) {
     if (view.bytes.size() != ByteSize(view.dtype) * static_cast<size_t>(view.num_elements())) {

@@ -157,7 +157,7 @@ class Flattener {
       const std::optional<json> scalar = ScalarOf(item);
       if (!scalar.has_value()) return absl::OkStatus();
       absl::StrAppend(&text, text.size() == 1 ? "" : ",", scalar->dump());
-      if (text.size() > kMaxTextBytes) return absl::OkStatus();
+      if (text.size() > kMaxTextBytes) return names_->Charge(text.size());
     }
     return AddText(name, text + "]");
   }

@@ -12,18 +12,20 @@
 namespace slotmatch {
 namespace {
 
+constexpr uint32_t kMaxStorageKey = 256;  // torch writes a number or an address
+
 // Functions that make tensors, and containers.
 constexpr PickleGlobal kCalls[] = {
-    {"torch._utils._rebuild_tensor", PickleCall::kNoted},
-    {"torch._utils._rebuild_tensor_v2", PickleCall::kNoted},
-    {"torch._utils._rebuild_tensor_v3", PickleCall::kNoted},
-    {"torch._utils._rebuild_parameter", PickleCall::kNoted},
-    {"collections.OrderedDict", PickleCall::kMakesDict},
-    {"torch.Size", PickleCall::kMakesTuple},
-    {"builtins.set", PickleCall::kMakesSet},
-    {"builtins.frozenset", PickleCall::kMakesSet},
-    {"__builtin__.set", PickleCall::kMakesSet},
-    {"__builtin__.frozenset", PickleCall::kMakesSet},
+    {"torch._utils._rebuild_tensor", PickleKind::kCall},
+    {"torch._utils._rebuild_tensor_v2", PickleKind::kCall},
+    {"torch._utils._rebuild_tensor_v3", PickleKind::kCall},
+    {"torch._utils._rebuild_parameter", PickleKind::kCall},
+    {"collections.OrderedDict", PickleKind::kDict},
+    {"torch.Size", PickleKind::kTuple},
+    {"builtins.set", PickleKind::kSet},
+    {"builtins.frozenset", PickleKind::kSet},
+    {"__builtin__.set", PickleKind::kSet},
+    {"__builtin__.frozenset", PickleKind::kSet},
 };
 
 // Element types: by storage class, and by dtype where the storage has none. Those without a DType
@@ -78,7 +80,7 @@ constexpr auto kGlobals = [] {
   std::array<PickleGlobal, std::size(kCalls) + std::size(kTypes)> all{};
   size_t row = 0;
   for (const PickleGlobal& call : kCalls) all[row++] = call;
-  for (const TypeRow& type : kTypes) all[row++] = {type.name, PickleCall::kRefused};
+  for (const TypeRow& type : kTypes) all[row++] = {type.name, PickleKind::kGlobal};
   return all;
 }();
 
@@ -179,7 +181,7 @@ absl::StatusOr<TorchStorage> StorageOf(const PickleHeap& heap, const PickleValue
   const absl::Span<const PickleValue> part = heap.items(id);
   const TypeRow* type = TypeOf(part[1]);
   if (part[0].kind != PickleKind::kText || part[0].str() != "storage" || type == nullptr ||
-      part[2].kind != PickleKind::kText || !IsCount(part[4])) {
+      part[2].kind != PickleKind::kText || part[2].size > kMaxStorageKey || !IsCount(part[4])) {
     return wrong;
   }
   TorchStorage storage{part[2].str(), type->name, static_cast<uint64_t>(part[4].integer), 0, 0, 0};

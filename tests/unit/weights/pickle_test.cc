@@ -12,11 +12,11 @@ namespace {
 using absl::StatusCode;
 using testing::AllOf;
 
-constexpr PickleGlobal kGlobals[] = {{"a.noted", PickleCall::kNoted},
-                                     {"a.only_named", PickleCall::kRefused},
-                                     {"a.Dict", PickleCall::kMakesDict},
-                                     {"a.Tuple", PickleCall::kMakesTuple},
-                                     {"a.Set", PickleCall::kMakesSet}};
+constexpr PickleGlobal kGlobals[] = {{"a.noted", PickleKind::kCall},
+                                     {"a.only_named", PickleKind::kGlobal},
+                                     {"a.Dict", PickleKind::kDict},
+                                     {"a.Tuple", PickleKind::kTuple},
+                                     {"a.Set", PickleKind::kSet}};
 
 class PickleTest : public testing::Test {
  protected:
@@ -135,7 +135,8 @@ TEST_F(PickleTest, AnythingElseIsRefusedByOpcodeAndGlobal) {
   ExpectRefused("I1\n.", "opcode INT", "is not read");
   ExpectRefused("\xff.", "0xff at 0", "is no opcode");
   ExpectRefused("K\1K\2b.", "opcode BUILD", "plain value");
-  ExpectRefused(Pickle(PickledCall("a", "Dict", {PickledInt(1)})), "opcode REDUCE", "pairs");
+  ExpectRefused("ca\nnoted\n}b.", "opcode BUILD", "a global");
+  ExpectRefused(Pickle(PickledCall("a", "Dict", {PickledInt(1)})), "opcode REDUCE", "one list");
   ExpectRefused(Pickle(PickledCall("a", "Dict", {PickledList({")"})})), "opcode REDUCE", "pairs");
   ExpectRefused(Pickle(PickledCall("a", "Set", {PickledInt(1)})), "opcode REDUCE", "a.Set");
 }

@@ -162,6 +162,15 @@ TEST_F(SafetensorsTest, DuplicateKeysAreRefused) {
                 "duplicate key 'dtype'");
 }
 
+TEST_F(SafetensorsTest, EntriesMustBeShortAndFlat) {
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "\"" + std::to_string(i) + "\":0,";
+  ExpectRefused("{\"a\":{" + many + "\"x\":0}}", "", "tensor 'a': '8' is one member too many");
+  ExpectRefused(R"({"__metadata__":{"a":{"b":"c"}}})", "", "metadata: 'a'");
+  ExpectRefused(R"({"__metadata__":{"a":"","a":""}})", "", "duplicate key 'a'");
+  ExpectRefused(R"({"__metadata__":{},"__metadata__":{}})", "", "duplicate key '__metadata__'");
+}
+
 TEST_F(SafetensorsTest, TypesMustBeKnown) {
   ExpectRefused(R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", "x", "F8_E4M3");
   ExpectRefused(R"({"a":{"dtype":"f32","shape":[1],"data_offsets":[0,4]}})", "xxxx", "f32");
