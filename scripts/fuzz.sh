@@ -12,7 +12,9 @@ bash scripts/setup.sh
 ensure_packages scripts/packages/fuzz.txt
 build_preset fuzz fuzz_targets
 failed=()
-for source in tests/fuzz/"${only:-*}"_fuzz.cc; do
+sources=(tests/fuzz/*_fuzz.cc)
+[[ -z $only ]] || sources=("tests/fuzz/${only}_fuzz.cc")
+for source in "${sources[@]}"; do
   target=$(basename "$source" _fuzz.cc)
   work=build/fuzz/findings/$target
   mkdir -p "$work/corpus"
