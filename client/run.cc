@@ -9,8 +9,10 @@
 #include <opencv2/core/utils/logger.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "client/channel.h"
 #include "client/segment_video.h"
 #include "client/stream_client.h"
+#include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/base/version.h"
@@ -36,8 +38,11 @@ void QuietDecoders() {
   setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", /*replace=*/0);
 }
 
+constexpr int64_t kMaxTokenFileBytes = 4096;
+
 struct Arguments {
-  std::string server = "localhost:50051";
+  ServerAddress server{"localhost:50051"};
+  std::string token_file;
   std::string health_service = "readiness";
   double connect_timeout_s = 5;
   bool health = false, list_models = false, json = false, quiet = false;
@@ -53,7 +58,15 @@ OptionTable Table(Arguments* arguments) {
                &segment->source);
   options.Text("out", "DIR", "writes overlay.mp4, masks/, slots.jsonl and summary.json there",
                &segment->out);
-  options.Text("server", "HOST:PORT", "address of the server", &arguments->server);
+  options.Text("server", "HOST:PORT", "address of the server", &arguments->server.address);
+  options.Flag("tls", "speak TLS with the server", &arguments->server.tls);
+  options.Text("tls-ca", "FILE", "authorities (PEM) the server's certificate may come from",
+               &arguments->server.ca_file);
+  options.Text("tls-cert", "FILE", "own certificate (PEM), for servers that ask for one",
+               &arguments->server.certificate_file);
+  options.Text("tls-key", "FILE", "its private key (PEM)", &arguments->server.key_file);
+  options.Text("token-file", "FILE", "file whose first line is the bearer token",
+               &arguments->token_file);
   options.Text("model", "NAME", "model to use; empty: the server's default", &segment->model);
   options.Text("masks", "SIZE", "masks the server sends: source, grid (smaller) or none",
                &segment->masks);
@@ -61,6 +74,9 @@ OptionTable Table(Arguments* arguments) {
   options.Integer("jpeg-quality", "1..100", "quality of sent JPEGs", &segment->jpeg_quality);
   options.Integer("max-frames", "N", "stop after N frames; 0: all", &segment->max_frames);
   options.Integer("stride", "N", "send every N-th frame", &segment->stride);
+  options.Number("resume-for", "SECONDS",
+                 "when the server is lost, go on at another one found within this time",
+                 &segment->resume_for_s);
   options.Flag("json", "print the summary as JSON on stdout", &arguments->json);
   options.Flag("quiet", "no progress bar", &arguments->quiet);
   options.Flag("health", "exit 0 when the server is ready, 69 when not", &arguments->health);
@@ -82,6 +98,15 @@ absl::Status PrintModels(const std::shared_ptr<grpc::Channel>& channel, absl::Du
   return absl::OkStatus();
 }
 
+// A token on the command line would be seen by every user of the machine.
+absl::Status ReadToken(Arguments* arguments) {
+  if (arguments->token_file.empty()) return absl::OkStatus();
+  SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments->token_file, kMaxTokenFileBytes));
+  arguments->server.token = text.substr(0, text.find_first_of("\r\n"));
+  if (!arguments->server.token.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(arguments->token_file + " begins with an empty line");
+}
+
 void PrintSummary(const nlohmann::json& summary, const std::string& out) {
   std::printf("%lld frames, %lld objects tracked, %.1f frames/s, model %s",
               summary.at("frames").get<long long>(), summary.at("objects_tracked").get<long long>(),
@@ -94,11 +119,11 @@ void PrintSummary(const nlohmann::json& summary, const std::string& out) {
   std::printf("%s%s\n", out.empty() ? "" : " -> ", out.c_str());
 }
 
-absl::Status Segment(const std::shared_ptr<grpc::Channel>& channel, Arguments* arguments) {
+absl::Status Segment(const Connector& connect, Arguments* arguments) {
   StopOnSignals();
   arguments->segment.stop = &interrupted;
   arguments->segment.progress = !arguments->quiet;
-  const SegmentReport report = SegmentVideo(channel, arguments->segment);
+  const SegmentReport report = SegmentVideo(connect, arguments->segment);
   if (report.summary != nullptr) {
     if (arguments->json) {
       std::printf("%s\n", report.summary->dump(2).c_str());
@@ -129,11 +154,13 @@ absl::Status RunClient(int argc, char** argv) {
     return absl::InvalidArgumentError("--video SOURCE is needed; see --help");
   }
   QuietDecoders();
+  SM_RETURN_IF_ERROR(ReadToken(&arguments));
   const absl::Duration patience = absl::Seconds(arguments.connect_timeout_s);
-  SM_ASSIGN_OR_RETURN(const auto channel, Connect(arguments.server, patience));
+  const Connector connect = [&] { return Connect(arguments.server, patience); };
+  if (!arguments.health && !arguments.list_models) return Segment(connect, &arguments);
+  SM_ASSIGN_OR_RETURN(const auto channel, connect());
   if (arguments.health) return CheckHealth(channel, arguments.health_service, patience);
-  if (arguments.list_models) return PrintModels(channel, patience);
-  return Segment(channel, &arguments);
+  return PrintModels(channel, patience);
 }
 
 }  // namespace slotmatch

@@ -10,7 +10,7 @@
 #include "absl/time/clock.h"
 #include "client/frame_source.h"
 #include "client/result_sink.h"
-#include "client/stream_client.h"
+#include "client/resuming_stream.h"
 #include "core/base/bounded_queue.h"
 #include "core/base/progress.h"
 #include "core/base/status.h"
@@ -24,6 +24,8 @@ constexpr size_t kFramesInFlight = 8;
 absl::StatusOr<v1::SessionConfig> ConfigOf(const SegmentOptions& options) {
   v1::SessionConfig config;
   config.set_model(options.model);
+  // Frames left out on purpose are no gaps.
+  if (options.stride > 1) config.set_gap_policy(v1::GAP_POLICY_HOLD);
   config.mutable_mask()->set_encoding(v1::MASK_ENCODING_INDEX_RLE);
   if (options.masks == "grid") {
     config.mutable_mask()->set_size(v1::MASK_SIZE_GRID);
@@ -71,7 +73,7 @@ void EncodePicture(const ClientFrame& picture, const SegmentOptions& options, v1
 // Sends on its own thread, so that results are received and written at the same time.
 class Sender {
  public:
-  Sender(const SegmentOptions& options, FrameSource* source, StreamClient* client)
+  Sender(const SegmentOptions& options, FrameSource* source, ResumingStream* client)
       : options_(options), source_(source), client_(client), thread_([this] {
           status_ = Send();
           client_->SendDone();
@@ -102,7 +104,7 @@ class Sender {
       frame.set_frame_id(i);
       frame.set_capture_time_us(absl::ToUnixMicros(absl::Now()));
       EncodePicture(*picture, options_, &frame);
-      if (!pending_.Push(picture->bgr) || !client_->Send(frame)) break;
+      if (!pending_.Push(picture->bgr) || !client_->Send(std::move(frame))) break;
       ++sent;
     }
     return absl::OkStatus();
@@ -110,13 +112,13 @@ class Sender {
 
   const SegmentOptions& options_;
   FrameSource* const source_;
-  StreamClient* const client_;
+  ResumingStream* const client_;
   BoundedQueue<cv::Mat> pending_{kFramesInFlight};
   absl::Status status_;
   std::thread thread_;  // last: it uses everything above
 };
 
-absl::Status ReceiveAll(StreamClient* client, Sender* sender, ResultSink* sink,
+absl::Status ReceiveAll(ResumingStream* client, Sender* sender, ResultSink* sink,
                         Progress* progress) {
   int64_t received = 0;
   for (;;) {
@@ -135,11 +137,15 @@ int64_t FramesToSend(const FrameSource& source, const SegmentOptions& options) {
   return all == 0 ? options.max_frames : std::min(all, options.max_frames);
 }
 
-absl::Status Segment(const std::shared_ptr<grpc::Channel>& channel, const SegmentOptions& options,
+absl::Status Segment(const Connector& connect, const SegmentOptions& options,
                      SegmentReport* report) {
   SM_ASSIGN_OR_RETURN(const v1::SessionConfig config, ConfigOf(options));
   SM_ASSIGN_OR_RETURN(const auto source, OpenFrameSource(options.source));
-  SM_ASSIGN_OR_RETURN(const auto client, StreamClient::Open(channel, config));
+  ResumeOptions resume;
+  resume.connect = connect;
+  resume.patience = absl::Seconds(options.resume_for_s);
+  resume.max_unanswered_frames = kFramesInFlight;
+  SM_ASSIGN_OR_RETURN(const auto client, ResumingStream::Open(resume, config));
   SinkOptions sink_options;
   sink_options.folder = options.out;
   sink_options.frames_per_second =
@@ -169,10 +175,9 @@ absl::Status Segment(const std::shared_ptr<grpc::Channel>& channel, const Segmen
 
 }  // namespace
 
-SegmentReport SegmentVideo(const std::shared_ptr<grpc::Channel>& channel,
-                           const SegmentOptions& options) {
+SegmentReport SegmentVideo(const Connector& connect, const SegmentOptions& options) {
   SegmentReport report;
-  report.status = Segment(channel, options, &report);
+  report.status = Segment(connect, options, &report);
   return report;
 }
 

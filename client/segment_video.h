@@ -1,7 +1,5 @@
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <atomic>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -9,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/channel.h"
 
 namespace slotmatch {
 
@@ -19,8 +18,9 @@ struct SegmentOptions {
   std::string masks = "source";  // source, grid or none
   std::string codec = "jpeg";    // how pictures without bytes of their own are sent: jpeg, png, raw
   int64_t jpeg_quality = 95;
-  int64_t stride = 1;      // sends every n-th frame
-  int64_t max_frames = 0;  // 0: all
+  int64_t stride = 1;        // sends every n-th frame
+  int64_t max_frames = 0;    // 0: all
+  double resume_for_s = 60;  // how long to look for a server when one is lost; 0: give up at once
   bool progress = true;
   std::atomic<bool>* stop = nullptr;  // borrowed; true: send no more
 };
@@ -30,8 +30,8 @@ struct SegmentReport {
   absl::Status status;  // how it ended; the results up to there are written
 };
 
-// Sends the source's frames through one session and writes the results.
-SegmentReport SegmentVideo(const std::shared_ptr<grpc::Channel>& channel,
-                           const SegmentOptions& options);
+// Sends the source's frames through one session, which goes on at another server when one is lost,
+// and writes the results.
+SegmentReport SegmentVideo(const Connector& connect, const SegmentOptions& options);
 
 }  // namespace slotmatch

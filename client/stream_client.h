@@ -13,11 +13,6 @@
 
 namespace slotmatch {
 
-// A channel to a server, connected. UNAVAILABLE when nobody answers at `address` (HOST:PORT) within
-// `patience`.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const std::string& address,
-                                                       absl::Duration patience);
-
 // What grpc.health.v1.Health says about `service`; UNAVAILABLE unless it is SERVING.
 absl::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
                          absl::Duration patience);

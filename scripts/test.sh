@@ -9,5 +9,6 @@ if [[ ${1:-} == --preset ]]; then
   shift 2
 fi
 bash scripts/setup.sh
+ensure_packages scripts/packages/test.txt
 build_preset "$preset"
 ctest --preset "$preset" -j "$(nproc)" "$@"

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/frame_source.h"
+#include "client/channel.h"
 #include "client/stream_client.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
@@ -34,7 +35,7 @@ class Bench : public ServiceBench {
     Eventually([&] { return !server_->running() || ReadFile(ready).ok(); }, kStartPatience);
     SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(ready));
     const auto port = nlohmann::json::parse(text).at("grpc_port").get<int>();
-    SM_ASSIGN_OR_RETURN(channel_, Connect(absl::StrCat("127.0.0.1:", port), kStartPatience));
+    SM_ASSIGN_OR_RETURN(channel_, Connect({absl::StrCat("127.0.0.1:", port)}, kStartPatience));
     return absl::OkStatus();
   }
 

@@ -109,7 +109,7 @@ TEST_F(Shutdown, HealthFollowsTheServer) {
 TEST_F(Shutdown, SigtermInTheMiddleAnswersWhatIsInFlightAndEndsBothCleanly) {
   const std::string out = folder_ + "/out";
   Start({"--set", "shutdown.drain_deadline_ms=1000"});
-  const auto client = Client({"--video", kSampleVideo, "--out", out});
+  const auto client = Client({"--video", kSampleVideo, "--out", out, "--resume-for", "0"});
   ASSERT_TRUE(Eventually([&] { return CountLines(out + "/slots.jsonl") >= 5; }, kRunPatience))
       << client->Output();
   server_->process().Signal(SIGTERM);
@@ -140,7 +140,7 @@ TEST_F(Shutdown, DrainLetsARunningStreamEndWell) {
 TEST_F(Shutdown, SigkillOfTheServerIs69WithWhatHasComeBack) {
   Start({});
   const std::string out = folder_ + "/out";
-  const auto client = Client({"--video", kSampleVideo, "--out", out});
+  const auto client = Client({"--video", kSampleVideo, "--out", out, "--resume-for", "0"});
   ASSERT_TRUE(Eventually([&] { return CountLines(out + "/slots.jsonl") >= 2; }, kRunPatience))
       << client->Output();
   server_->process().Signal(SIGKILL);

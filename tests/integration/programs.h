@@ -60,6 +60,8 @@ std::string FileBytes(const std::string& path);
 void WriteBytes(const std::string& path, const std::string& bytes);
 // Most memory the process ever had in RAM.
 int64_t PeakRssBytes(pid_t pid);
+// A port of 127.0.0.1 that nobody listens on.
+int FreePort();
 // The body of http://127.0.0.1:`port``path`; empty when nobody answers.
 std::string HttpGet(int port, const std::string& path);
 // The sum of a metric's series whose line holds `label`; -1 when there is none.

@@ -34,11 +34,12 @@ class SegmentVideoTest : public ServerFixture {
     return options;
   }
   const TempDir dir_;
+  const Connector connect_ = [this] { return channel_; };
 };
 
 TEST_F(SegmentVideoTest, WritesAResultForEveryFrame) {
   StartApp();
-  const SegmentReport report = SegmentVideo(channel_, Options(12));
+  const SegmentReport report = SegmentVideo(connect_, Options(12));
   ASSERT_THAT(report.status, IsOk());
   EXPECT_EQ(report.summary->at("frames"), 12);
   EXPECT_EQ(report.summary->at("objects_tracked"), 3);
@@ -50,20 +51,20 @@ TEST_F(SegmentVideoTest, StrideAndMaxFramesChooseFrames) {
   StartApp();
   SegmentOptions options = Options(12);
   options.stride = 3;
-  EXPECT_EQ(SegmentVideo(channel_, options).summary->at("frames"), 4);
+  EXPECT_EQ(SegmentVideo(connect_, options).summary->at("frames"), 4);
   options.max_frames = 2;
-  EXPECT_EQ(SegmentVideo(channel_, options).summary->at("frames"), 2);
+  EXPECT_EQ(SegmentVideo(connect_, options).summary->at("frames"), 2);
 }
 
 TEST_F(SegmentVideoTest, GridAndNoMasksWorkToo) {
   StartApp();
   SegmentOptions options = Options(3);
   options.masks = "grid";
-  EXPECT_THAT(SegmentVideo(channel_, options).status, IsOk());
+  EXPECT_THAT(SegmentVideo(connect_, options).status, IsOk());
   EXPECT_TRUE(std::filesystem::exists(dir_.File("out/masks/00002.png")));
   options.out = dir_.File("text");
   options.masks = "none";
-  EXPECT_THAT(SegmentVideo(channel_, options).status, IsOk());
+  EXPECT_THAT(SegmentVideo(connect_, options).status, IsOk());
   EXPECT_FALSE(std::filesystem::exists(dir_.File("text/overlay.mp4")));
 }
 
@@ -72,7 +73,7 @@ TEST_F(SegmentVideoTest, WrongOptionsAreUsageErrorsBeforeAnythingIsSent) {
   const auto expect = [&](const char* text, const std::function<void(SegmentOptions*)>& spoil) {
     SegmentOptions options = Options(1);
     spoil(&options);
-    const SegmentReport report = SegmentVideo(channel_, options);
+    const SegmentReport report = SegmentVideo(connect_, options);
     EXPECT_THAT(report.status, FailsWith(StatusCode::kInvalidArgument, text));
     EXPECT_EQ(report.summary, nullptr);
   };
@@ -89,7 +90,7 @@ TEST_F(SegmentVideoTest, MissingSourceIsNotFound) {
   StartApp();
   SegmentOptions options = Options(0);
   options.source = dir_.File("nothing.mp4");
-  EXPECT_THAT(SegmentVideo(channel_, options).status,
+  EXPECT_THAT(SegmentVideo(connect_, options).status,
               FailsWith(StatusCode::kNotFound, "nothing.mp4"));
 }
 
@@ -97,7 +98,7 @@ TEST_F(SegmentVideoTest, UnknownModelIsNotFoundAndWritesNothing) {
   StartApp();
   SegmentOptions options = Options(2);
   options.model = "nobody";
-  EXPECT_THAT(SegmentVideo(channel_, options).status, FailsWith(StatusCode::kNotFound, "nobody"));
+  EXPECT_THAT(SegmentVideo(connect_, options).status, FailsWith(StatusCode::kNotFound, "nobody"));
   EXPECT_FALSE(std::filesystem::exists(dir_.File("out")));
 }
 
@@ -105,7 +106,7 @@ TEST_F(SegmentVideoTest, DamagedSourceKeepsTheResultsBeforeIt) {
   StartApp();
   const SegmentOptions options = Options(4);
   dir_.Write("in/102.png", "no picture");
-  const SegmentReport report = SegmentVideo(channel_, options);
+  const SegmentReport report = SegmentVideo(connect_, options);
   EXPECT_THAT(report.status, FailsWith(StatusCode::kDataLoss, "102.png"));
   ASSERT_NE(report.summary, nullptr);
   EXPECT_EQ(report.summary->at("frames"), 2);
@@ -118,7 +119,7 @@ TEST_F(SegmentVideoTest, FramesTheServerRefusesAreCounted) {
   const SegmentOptions options = Options(3);
   dir_.Write("in/101.png", PngBytes(MakePicture(32, 16)));
   dir_.Write("in/103.png", PngBytes(MakePicture(128, 16)));
-  const SegmentReport report = SegmentVideo(channel_, options);
+  const SegmentReport report = SegmentVideo(connect_, options);
   EXPECT_THAT(report.status, IsOk());
   EXPECT_EQ(report.summary->at("frames"), 3);
   EXPECT_EQ(report.summary->at("frames_failed"), 1);
@@ -129,20 +130,21 @@ TEST_F(SegmentVideoTest, StopEndsAsCancelledWithTheResultsUpToThere) {
   SegmentOptions options = Options(3);
   std::atomic<bool> stop{true};
   options.stop = &stop;
-  const SegmentReport report = SegmentVideo(channel_, options);
+  const SegmentReport report = SegmentVideo(connect_, options);
   EXPECT_THAT(report.status, FailsWith(StatusCode::kCancelled, "interrupted"));
   EXPECT_EQ(report.summary->at("frames"), 0);
 }
 
 TEST_F(SegmentVideoTest, ServerThatGoesAwayIsReportedAndTheResultsStay) {
   StartApp();
-  const SegmentOptions options = Options(40);
+  SegmentOptions options = Options(40);
+  options.resume_for_s = 0;
   fake_->SetDelay(absl::Milliseconds(30));
   std::thread killer([&] {
     Eventually([&] { return fake_->num_frames() >= 3; });
     app_->Drain();
   });
-  const SegmentReport report = SegmentVideo(channel_, options);
+  const SegmentReport report = SegmentVideo(connect_, options);
   killer.join();
   EXPECT_THAT(report.status, FailsWith(StatusCode::kUnavailable, "shut down"));
   ASSERT_NE(report.summary, nullptr);
@@ -156,7 +158,7 @@ TEST_F(SegmentVideoTest, FolderThatCannotBeWrittenIsReported) {
   StartApp();
   SegmentOptions options = Options(2);
   options.out = dir_.File("in/100.png");
-  EXPECT_THAT(SegmentVideo(channel_, options).status,
+  EXPECT_THAT(SegmentVideo(connect_, options).status,
               FailsWith(StatusCode::kAlreadyExists, "100.png"));
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/channel.h"
 #include "tests/support/pictures.h"
 #include "tests/support/server_fixture.h"
 #include "tests/support/status_matchers.h"
@@ -26,14 +27,14 @@ class StreamClientTest : public ServerFixture {
 
 TEST_F(StreamClientTest, ConnectGivesUpWhenNobodyAnswers) {
   const absl::Time start = absl::Now();
-  EXPECT_THAT(Connect("127.0.0.1:1", absl::Milliseconds(300)),
+  EXPECT_THAT(Connect({"127.0.0.1:1"}, absl::Milliseconds(300)),
               FailsWith(StatusCode::kUnavailable, "127.0.0.1:1"));
   EXPECT_LT(absl::Now() - start, absl::Seconds(10));
 }
 
 TEST_F(StreamClientTest, HealthAndModelsOfAServer) {
   StartApp();
-  const auto channel = Connect(absl::StrCat("127.0.0.1:", app_->grpc_port()), absl::Seconds(20));
+  const auto channel = Connect({absl::StrCat("127.0.0.1:", app_->grpc_port())}, absl::Seconds(20));
   ASSERT_THAT(channel, IsOk());
   EXPECT_THAT(CheckHealth(*channel, "readiness", absl::Seconds(20)), IsOk());
   EXPECT_THAT(CheckHealth(*channel, "nobody", absl::Seconds(20)),

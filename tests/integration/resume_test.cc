@@ -1,0 +1,243 @@
+// A session that goes on whatever happens to its server: two servers behind a real proxy, killed
+// at random frames, while one client streams.
+#include <signal.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
+#include "client/resuming_stream.h"
+#include "tests/integration/programs.h"
+#include "tests/integration/raw_stream.h"
+
+namespace slotmatch {
+namespace {
+
+// A proxy before the servers, and how many times one of them is killed behind it.
+struct ProxyCase {
+  const char* name;
+  int kills;
+};
+constexpr ProxyCase kCases[] = {{"nginx", 100}, {"haproxy", 20}};
+
+constexpr absl::Duration kCallPatience = absl::Seconds(5);
+
+// A model whose server starts in a moment.
+constexpr char kRecipe[] = R"pb(
+  name: "quick"
+  role: "teacher"
+  backbone: "models/dinov2_vits14/1"
+  model {
+    num_slots: 4
+    slot_dim: 16
+    encoder { depth: 2 input_height_px: 56 input_width_px: 56 }
+    decoder { hidden_dim: 32 }
+  }
+  data {
+    datasets { kind: "davis" path: "samples/moving_solids" split: "train" }
+    clip_frames: 2
+    batch_clips: 2
+    feature_cache_dir: "$FOLDER/features"
+  }
+  losses { name: "reconstruction" }
+  loop { max_steps: 1 seed: 3 }
+)pb";
+
+constexpr char kNginx[] = R"(
+daemon off;
+pid $FOLDER/nginx.pid;
+error_log $FOLDER/nginx_error.log;
+events { worker_connections 64; }
+http {
+  access_log off;
+  client_body_temp_path $FOLDER/t1; proxy_temp_path $FOLDER/t2; fastcgi_temp_path $FOLDER/t3;
+  uwsgi_temp_path $FOLDER/t4; scgi_temp_path $FOLDER/t5;
+  upstream servers {
+    server 127.0.0.1:$PORT0 max_fails=0;
+    server 127.0.0.1:$PORT1 max_fails=0;
+  }
+  server {
+    listen 127.0.0.1:$PROXY http2;
+    client_max_body_size 0;
+    client_body_timeout 1h;
+    http2_max_requests 100000;
+    location / {
+      grpc_pass grpc://servers;
+      grpc_read_timeout 1h;
+      grpc_send_timeout 1h;
+    }
+  }
+}
+)";
+
+constexpr char kHaproxy[] = R"(
+global
+  maxconn 64
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 1h
+  timeout server 1h
+  retries 3
+  option redispatch 1
+frontend slotmatch
+  bind 127.0.0.1:$PROXY proto h2
+  default_backend servers
+backend servers
+  server a 127.0.0.1:$PORT0 proto h2 check inter 100ms fall 1 rise 1
+  server b 127.0.0.1:$PORT1 proto h2 check inter 100ms fall 1 rise 1
+)";
+
+// What a client sees of a frame; timings aside, it must not depend on kills.
+using Answers = std::vector<v1::FrameResult>;
+
+// Streams frame 0, 1, ... of `next` until it has no more; the results in order.
+using NextFrame = std::function<std::optional<std::string>(size_t index)>;
+Answers Stream(const std::string& address, const NextFrame& next, int64_t* resumes) {
+  ResumeOptions options;
+  options.connect = [&] { return Connect({address}, kCallPatience); };
+  options.patience = kRunPatience;
+  options.state_every_frames = 3;
+  options.max_unanswered_frames = 4;
+  Answers answers;
+  auto stream = ResumingStream::Open(options, v1::SessionConfig());
+  EXPECT_TRUE(stream.ok()) << stream.status();
+  if (!stream.ok()) return answers;
+  std::thread sender([&] {
+    v1::Frame frame;
+    for (size_t i = 0; const auto picture = next(i); ++i) {
+      frame.set_frame_id(i);
+      frame.set_encoded(*picture);
+      if (!(*stream)->Send(frame)) return;
+    }
+    (*stream)->SendDone();
+  });
+  for (;;) {
+    auto response = (*stream)->Receive();
+    EXPECT_TRUE(response.ok()) << response.status();
+    if (!response.ok() || !response->has_value()) break;
+    EXPECT_TRUE((*response)->has_result()) << (*response)->ShortDebugString();
+    answers.push_back((*response)->result());
+  }
+  (*stream)->Cancel();
+  sender.join();
+  *resumes = (*stream)->resumes();
+  return answers;
+}
+
+class Resume : public testing::TestWithParam<ProxyCase> {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = FreshFolder("resume");
+    WriteBytes(folder_ + "/recipe.textproto", absl::StrReplaceAll(kRecipe, {{"$FOLDER", folder_}}));
+    const auto trainer =
+        StartProgram("slotmatch_trainer", folder_ + "/train.log",
+                     {"train", "--config", folder_ + "/recipe.textproto", "--out", folder_});
+    ASSERT_EQ(trainer->Wait(kRunPatience), 0) << trainer->Output();
+  }
+  static void TearDownTestSuite() { RemoveUnlessFailed(folder_); }
+
+  void StartServer(int i) {
+    const std::string folder = absl::StrCat(folder_, "/server", i);
+    std::filesystem::create_directories(folder);
+    servers_[i] = std::make_unique<ServerProcess>(
+        folder, std::vector<std::string>{folder_ + "/models/quick/1"},
+        std::vector<std::string>{"--listen", absl::StrCat("127.0.0.1:", ports_[i]), "--set",
+                                 "compute.torch_threads=1"});
+    ASSERT_TRUE(servers_[i]->ready()) << servers_[i]->process().Output();
+  }
+
+  // The proxy of the test's parameter before both servers.
+  void StartProxy() {
+    const bool nginx = std::string(GetParam().name) == "nginx";
+    const std::string file = absl::StrCat(folder_, "/", GetParam().name, ".conf");
+    WriteBytes(file, absl::StrReplaceAll(nginx ? kNginx : kHaproxy,
+                                         {{"$FOLDER", folder_},
+                                          {"$PORT0", absl::StrCat(ports_[0])},
+                                          {"$PORT1", absl::StrCat(ports_[1])},
+                                          {"$PROXY", absl::StrCat(ports_[2])}}));
+    std::vector<std::string> command = {"/usr/sbin/haproxy", "-f", file};
+    if (nginx) command = {"/usr/sbin/nginx", "-p", folder_, "-c", file};
+    proxy_ = std::make_unique<Process>(command, folder_ + "/proxy.log");
+    const auto up = [&] { return Connect({proxy_address()}, absl::Seconds(1)).ok(); };
+    ASSERT_TRUE(Eventually(up, kStartPatience)) << proxy_->Output();
+  }
+  std::string proxy_address() const { return absl::StrCat("127.0.0.1:", ports_[2]); }
+
+  // The server that has the session; -1 when it is on its way.
+  int Serving() {
+    for (int i = 0; i < 2; ++i) {
+      const std::string metrics = HttpGet(servers_[i]->metrics_port(), "/metrics");
+      if (MetricValue(metrics, "slotmatch_sessions_active") > 0) return i;
+    }
+    return -1;
+  }
+
+  // Kills the server that has the session at a random frame and starts it again, so many times.
+  void KillServing(std::atomic<bool>* done) {
+    std::mt19937 random(7);
+    for (int kills = 0; kills < GetParam().kills && !HasFailure();) {
+      absl::SleepFor(absl::Milliseconds(random() % 300));
+      const int victim = Serving();
+      if (victim < 0) continue;
+      servers_[victim]->process().Signal(SIGKILL);
+      servers_[victim]->process().Wait(kShortPatience);
+      ++kills;
+      StartServer(victim);
+    }
+    *done = true;
+  }
+
+  inline static std::string folder_;
+  int ports_[3] = {};
+  std::unique_ptr<ServerProcess> servers_[2];
+  std::unique_ptr<Process> proxy_;
+};
+
+TEST_P(Resume, KilledServersLoseNoFrameAndChangeNothing) {
+  for (int& port : ports_) port = FreePort();
+  for (int i = 0; i < 2; ++i) StartServer(i);
+  StartProxy();
+  std::vector<std::string> clip;
+  for (const cv::Mat& picture : VideoFrames(kSampleVideo, 72)) {
+    clip.push_back(Encoded(picture, ".jpg"));
+  }
+  std::atomic<bool> done{false};
+  std::thread killer([&] { KillServing(&done); });
+  int64_t resumes = 0;
+  const Answers answers = Stream(
+      proxy_address(),
+      [&](size_t i) {
+        return done ? std::nullopt : std::optional<std::string>(clip[i % clip.size()]);
+      },
+      &resumes);
+  killer.join();
+  EXPECT_GE(resumes, GetParam().kills);
+
+  int64_t undisturbed_resumes = 0;
+  const Answers expected = Stream(
+      servers_[0]->address(),
+      [&](size_t i) {
+        return i == answers.size() ? std::nullopt
+                                   : std::optional<std::string>(clip[i % clip.size()]);
+      },
+      &undisturbed_resumes);
+  EXPECT_EQ(undisturbed_resumes, 0);
+  ASSERT_EQ(answers.size(), expected.size());
+  for (size_t i = 0; i < answers.size(); ++i) {
+    ASSERT_EQ(answers[i].frame_id(), i);
+    ASSERT_TRUE(SameResult(answers[i], expected[i])) << "frame " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Proxies, Resume, testing::ValuesIn(kCases),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace slotmatch
