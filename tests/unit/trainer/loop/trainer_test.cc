@@ -12,9 +12,11 @@
 #include "absl/strings/str_split.h"
 #include "core/base/files.h"
 #include "core/config/config.h"
+#include "core/model/model_config.h"
 #include "core/model/model_io.h"
 #include "tests/support/tiny_model.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/loss/loss.h"
 
 namespace slotmatch {
 namespace {
@@ -288,6 +290,18 @@ TEST_F(TrainTest, ValidationListsEveryProblem) {
                     HasSubstr("init_from 'nowhere/2' does not exist"),
                     HasSubstr("data.datasets.path 'nowhere/3' does not exist")));
   EXPECT_EQ(Run("run").message(), status.message());
+}
+
+// Apart from the paths, which a machine has or not.
+TEST(Recipes, AreValid) {
+  for (const auto& entry : fs::directory_iterator("configs/train")) {
+    SCOPED_TRACE(entry.path());
+    config::TrainConfig config;
+    const absl::Status status = LoadConfigFile(entry.path().string(), &config);
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(ValidateModelConfig(config.model()).ok()) << ValidateModelConfig(config.model());
+    EXPECT_THAT(LossProblems(config, !config.teacher().path().empty()), testing::IsEmpty());
+  }
 }
 
 TEST_F(TrainTest, ValidationCatchesMissingListsAndContrastOverOneFrame) {
