@@ -81,6 +81,10 @@ class BatchScheduler::Impl {
     absl::MutexLock lock(&mutex_);
     return queue_.size();
   }
+  absl::Time busy_since() const {
+    absl::MutexLock lock(&mutex_);
+    return busy_since_;
+  }
 
  private:
   bool HasWorkOrStops() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -143,6 +147,11 @@ class BatchScheduler::Impl {
     *batch = std::move(alive);
   }
 
+  void SetBusySince(absl::Time time) {
+    absl::MutexLock lock(&mutex_);
+    busy_since_ = time;
+  }
+
   void RunBatch(std::vector<Queued>* batch) {
     std::vector<StepInput> inputs;
     for (const Queued& queued : *batch) {
@@ -151,7 +160,9 @@ class BatchScheduler::Impl {
     }
     const size_t model = batch->front().job.model;
     const absl::Time start = absl::Now();
+    SetBusySince(start);
     absl::StatusOr<std::vector<StepOutput>> outputs = segmenters_[model]->Step(inputs);
+    SetBusySince(absl::InfiniteFuture());
     const absl::Duration compute = absl::Now() - start;
     const int size = static_cast<int>(batch->size());
     if (outputs.ok() && outputs->size() != batch->size()) {
@@ -175,6 +186,7 @@ class BatchScheduler::Impl {
   mutable absl::Mutex mutex_;
   std::deque<Queued> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time busy_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   absl::Mutex join_mutex_;                             // serialises concurrent Stop() calls
   std::thread executor_ ABSL_GUARDED_BY(join_mutex_);  // last: it uses everything above
 };
@@ -186,5 +198,6 @@ BatchScheduler::~BatchScheduler() { Stop(); }
 absl::Status BatchScheduler::Submit(FrameJob job) { return impl_->Submit(std::move(job)); }
 void BatchScheduler::Stop() { impl_->Stop(); }
 size_t BatchScheduler::queued_frames() const { return impl_->queued_frames(); }
+absl::Time BatchScheduler::busy_since() const { return impl_->busy_since(); }
 
 }  // namespace slotmatch

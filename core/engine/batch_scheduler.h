@@ -66,6 +66,9 @@ class BatchScheduler {
   void Stop();
 
   size_t queued_frames() const;
+  // When the batch that is being computed began; InfiniteFuture while none is. A time that stays
+  // the same for long tells a device that hangs.
+  absl::Time busy_since() const;
 
  private:
   class Impl;

@@ -8,7 +8,7 @@
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
-#include "server/health/health.h"
+#include "server/security/server_credentials.h"
 
 namespace slotmatch {
 namespace {
@@ -67,6 +67,11 @@ void SetTransport(const config::LimitsConfig& limits, grpc::ServerBuilder* build
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
 }
 
+absl::Status CannotListen(const std::string& address) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on ", address, ": is the port taken or the address not local?"));
+}
+
 }  // namespace
 
 ServerApp::ServerApp(const config::ServeConfig& config, std::vector<ServedSegmenter> models)
@@ -83,7 +88,8 @@ ServerApp::ServerApp(const config::ServeConfig& config, std::vector<ServedSegmen
             }
           })),
       sessions_(config.limits().max_sessions()),
-      service_(&context_) {
+      service_(&context_),
+      kserve_(&context_) {
   context_.limits = config.limits();
   for (const ServedSegmenter& model : models_) context_.models.push_back(model.segmenter->info());
   context_.scheduler = scheduler_.get();
@@ -107,6 +113,7 @@ absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const config::ServeC
                       StateSealer::FromKeyFile(config.security().state_key_file()));
   std::unique_ptr<ServerApp> app(new ServerApp(config, std::move(models)));
   app->context_.sealer = std::move(sealer);
+  SM_RETURN_IF_ERROR(app->ReadTokens());
   SM_RETURN_IF_ERROR(app->WarmUp());
   SM_RETURN_IF_ERROR(app->Listen());
   app->janitor_ = std::thread([raw = app.get()] { raw->Janitor(); });
@@ -117,6 +124,17 @@ ServerApp::~ServerApp() {
   Stop(absl::ZeroDuration());
   metrics_
       .StopExposing();  // gauges look at the scheduler and the pool, which end before the metrics
+}
+
+absl::Status ServerApp::ReadTokens() {
+  const std::string& file = config_.security().token_file();
+  if (file.empty() && config_.security().metrics_token()) {
+    return absl::FailedPreconditionError("security.metrics_token needs security.token_file");
+  }
+  if (file.empty()) return absl::OkStatus();
+  SM_ASSIGN_OR_RETURN(tokens_, TokenTable::Open(file));
+  context_.tokens = tokens_.get();
+  return absl::OkStatus();
 }
 
 absl::Status ServerApp::WarmUp() {
@@ -137,37 +155,73 @@ absl::Status ServerApp::WarmUp() {
   return absl::OkStatus();
 }
 
+absl::Status ServerApp::ListenForProbes() {
+  const std::string& address = config_.listen().probe_address();
+  if (address.empty()) return absl::OkStatus();
+  grpc::ServerBuilder builder;
+  SetTransport(config_.limits(), &builder);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &probe_port_);
+  builder.RegisterService(&health_);
+  probe_server_ = builder.BuildAndStart();
+  if (probe_server_ == nullptr || probe_port_ == 0) return CannotListen(address);
+  return absl::OkStatus();
+}
+
 absl::Status ServerApp::Listen() {
-  EnableHealth();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetTransport(config_.limits(), &builder);
-  builder.AddListeningPort(config_.listen().grpc_address(), grpc::InsecureServerCredentials(),
-                           &grpc_port_);
+  SM_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(config_.security().tls()));
+  builder.AddListeningPort(config_.listen().grpc_address(), credentials, &grpc_port_);
   builder.RegisterService(&service_);
+  builder.RegisterService(&kserve_);
+  builder.RegisterService(&health_);
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr || grpc_port_ == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", config_.listen().grpc_address(),
-                                               ": is the port taken or the address not local?"));
-  }
+  if (server_ == nullptr || grpc_port_ == 0) return CannotListen(config_.listen().grpc_address());
+  SM_RETURN_IF_ERROR(ListenForProbes());
   metrics_.SetSessionCapacity(config_.limits().max_sessions());
   metrics_.SetGauges([this] { return static_cast<double>(scheduler_->queued_frames()); },
                      [this] { return static_cast<double>(pool_->queued()); });
   if (!config_.listen().metrics_address().empty()) {
-    SM_ASSIGN_OR_RETURN(metrics_port_, metrics_.Expose(config_.listen().metrics_address()));
+    std::function<absl::Status(const std::string&)> allow;
+    if (config_.security().metrics_token()) {
+      allow = [this](const std::string& authorization) {
+        return tokens_->Check(authorization, kRoleMetrics).status();
+      };
+    }
+    SM_ASSIGN_OR_RETURN(metrics_port_,
+                        metrics_.Expose(config_.listen().metrics_address(), std::move(allow)));
   }
-  SetReady(server_.get(), true);
+  health_.SetReady(true);
   return absl::OkStatus();
+}
+
+void ServerApp::WatchEngine() {
+  const absl::Duration limit = absl::Seconds(config_.watchdog().stuck_after_s());
+  const bool stuck = limit > absl::ZeroDuration() && absl::Now() - scheduler_->busy_since() > limit;
+  if (stuck == stuck_) return;
+  stuck_ = stuck;
+  health_.SetAlive(!stuck);
+  if (stuck) {
+    SM_ERROR("engine stuck: a batch has been computed for more than {} s",
+             config_.watchdog().stuck_after_s());
+  } else {
+    SM_WARNING("engine goes on");
+  }
 }
 
 void ServerApp::Janitor() {
   while (!stopping_.WaitForNotificationWithTimeout(kJanitorPeriod)) {
     sessions_.TickAll(absl::Now());
+    WatchEngine();
+    if (tokens_ == nullptr) continue;
+    const absl::Status status = tokens_->ReloadIfChanged();
+    if (!status.ok()) SM_ERROR("tokens kept message=\"{}\"", std::string(status.message()));
   }
 }
 
 void ServerApp::Drain() {
-  SetReady(server_.get(), false);
+  health_.SetReady(false);
   metrics_.SetDraining(true);
   SM_INFO("draining sessions={}", sessions_.size());
   absl::SleepFor(absl::Milliseconds(config_.shutdown().lame_duck_ms()));
@@ -186,7 +240,9 @@ void ServerApp::Stop(absl::Duration patience) {
     sessions_.WaitUntilEmpty(end);
   }
   stopping_.Notify();
-  if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+  for (grpc::Server* server : {server_.get(), probe_server_.get()}) {
+    if (server != nullptr) server->Shutdown(std::chrono::system_clock::now());
+  }
   scheduler_->Stop();
   pool_->Stop();
   if (janitor_.joinable()) janitor_.join();

@@ -10,7 +10,9 @@
 #include "absl/synchronization/notification.h"
 #include "core/engine/batch_scheduler.h"
 #include "core/engine/worker_pool.h"
+#include "server/health/health_service.h"
 #include "server/metrics/server_metrics.h"
+#include "server/rpc/kserve_service.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/session_registry.h"
 #include "server/rpc/slotmatch_service.h"
@@ -34,6 +36,7 @@ class ServerApp {
   ~ServerApp();  // Drain() with no patience, unless drained
 
   int grpc_port() const { return grpc_port_; }
+  int probe_port() const { return probe_port_; }      // 0: none
   int metrics_port() const { return metrics_port_; }  // 0: none
   const std::vector<ModelInfo>& models() const { return context_.models; }
   ServerMetrics& metrics() { return metrics_; }
@@ -45,9 +48,12 @@ class ServerApp {
 
  private:
   ServerApp(const config::ServeConfig& config, std::vector<ServedSegmenter> models);
+  absl::Status ReadTokens();
   absl::Status WarmUp();
   absl::Status Listen();
+  absl::Status ListenForProbes();
   void Janitor();
+  void WatchEngine();
   void Stop(absl::Duration patience);
 
   const config::ServeConfig config_;
@@ -56,11 +62,17 @@ class ServerApp {
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<BatchScheduler> scheduler_;
   SessionRegistry sessions_;
+  std::unique_ptr<TokenTable> tokens_;  // null: no token is asked for
   ServiceContext context_;
   SlotMatchService service_;
+  KServeService kserve_;
+  HealthService health_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> probe_server_;  // null: none
   int grpc_port_ = 0;
+  int probe_port_ = 0;
   int metrics_port_ = 0;
+  bool stuck_ = false;  // of the janitor
   absl::Notification stopping_;
   std::thread janitor_;
 };

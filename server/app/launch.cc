@@ -1,5 +1,6 @@
 #include "server/app/launch.h"
 
+#include <grpc/support/log.h>
 #include <malloc.h>
 #include <signal.h>
 
@@ -28,6 +29,15 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
+// gRPC's own lines, such as those of a failed TLS handshake, in the server's log.
+void LogOfGrpc(gpr_log_func_args* line) {
+  if (line->severity == GPR_LOG_SEVERITY_ERROR) {
+    SM_WARNING("grpc message=\"{}\"", line->message);
+  } else {
+    SM_DEBUG("grpc message=\"{}\"", line->message);
+  }
+}
+
 absl::StatusOr<std::vector<ServedSegmenter>> LoadModels(const config::ServeConfig& config) {
   std::vector<ServedSegmenter> models;
   PartCache parts;
@@ -41,13 +51,16 @@ absl::StatusOr<std::vector<ServedSegmenter>> LoadModels(const config::ServeConfi
 }
 
 std::string ReadyText(const ServerApp& app) {
-  nlohmann::json ready = {{"grpc_port", app.grpc_port()}, {"metrics_port", app.metrics_port()}};
+  nlohmann::json ready = {{"grpc_port", app.grpc_port()},
+                          {"metrics_port", app.metrics_port()},
+                          {"probe_port", app.probe_port()}};
   for (const ModelInfo& info : app.models()) ready["models"].push_back(info.name);
   return ready.dump() + "\n";
 }
 
 absl::Status Serve(const ServerOptions& options) {
   const sigset_t signals = BlockStopSignals();
+  gpr_set_log_function(LogOfGrpc);
   // Few arenas: with one per thread, freed frame buffers stay with each of them.
   mallopt(M_ARENA_MAX, 2);
   SM_INFO("starting {}", InitTorch(options.config.compute()));

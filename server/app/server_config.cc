@@ -35,6 +35,8 @@ absl::Status CheckRanges(const config::ServeConfig& config) {
       {"batching.max_queued_frames", batching.max_queued_frames(), limits.max_sessions(), 1 << 20},
       {"compute.torch_threads", config.compute().torch_threads(), 0, 1024},
       {"compute.decode_threads", config.compute().decode_threads(), 1, 1024},
+      {"watchdog.stuck_after_s", config.watchdog().stuck_after_s(), 0, 86400},
+      {"security.tls.reload_interval_s", config.security().tls().reload_interval_s(), 1, 86400},
       {"shutdown.lame_duck_ms", config.shutdown().lame_duck_ms(), 0, 600000},
       {"shutdown.drain_deadline_ms", config.shutdown().drain_deadline_ms(), 0, 3600000},
   };
@@ -68,6 +70,9 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
   SM_RETURN_IF_ERROR(CheckAddress("listen.grpc_address", config.listen().grpc_address()));
   if (!config.listen().metrics_address().empty()) {
     SM_RETURN_IF_ERROR(CheckAddress("listen.metrics_address", config.listen().metrics_address()));
+  }
+  if (!config.listen().probe_address().empty()) {
+    SM_RETURN_IF_ERROR(CheckAddress("listen.probe_address", config.listen().probe_address()));
   }
   if (config.compute().device() != "cpu" && config.compute().device() != "auto") {
     return absl::FailedPreconditionError(absl::StrCat(

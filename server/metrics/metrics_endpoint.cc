@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kThreads = 4;             // one is held by each scraper's kept-alive connection
 constexpr size_t kMaxRequestBytes = 4096;  // a scrape has no body
+constexpr int kUnauthorized = 401;
 constexpr char kContentType[] = "text/plain; version=0.0.4; charset=utf-8";
 
 // Unlike the library's default, without SO_REUSEPORT: a second server must fail, not share.
@@ -38,8 +39,8 @@ MetricsEndpoint::~MetricsEndpoint() {
   if (impl_->listener.joinable()) impl_->listener.join();
 }
 
-absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
-    const std::string& address, std::function<std::string()> text) {
+absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(Options options) {
+  const std::string& address = options.address;
   const size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon);
   if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
@@ -54,10 +55,15 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
   impl.server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
   impl.server.set_socket_options(ReuseAddressOnly);
   impl.server.set_payload_max_length(kMaxRequestBytes);
-  impl.server.Get("/metrics",
-                  [text = std::move(text)](const httplib::Request&, httplib::Response& response) {
-                    response.set_content(text(), kContentType);
-                  });
+  impl.server.Get("/metrics", [text = options.text, allow = options.allow](
+                                  const httplib::Request& request, httplib::Response& response) {
+    const absl::Status allowed =
+        allow ? allow(request.get_header_value("Authorization")) : absl::OkStatus();
+    if (allowed.ok()) return response.set_content(text(), kContentType);
+    response.status = kUnauthorized;
+    response.set_header("WWW-Authenticate", "Bearer");
+    response.set_content(std::string(allowed.message()) + "\n", "text/plain");
+  });
   impl.port = port == 0 ? impl.server.bind_to_any_port(host)
                         : (impl.server.bind_to_port(host, port) ? port : -1);
   if (impl.port <= 0) {

@@ -13,10 +13,14 @@ namespace slotmatch {
 // storage of LibTorch's libraries alone fills: they cannot start in this process.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT, port 0: any free one. `text` is called from several threads.
-  // UNAVAILABLE when the port is taken.
-  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
-                                                                std::function<std::string()> text);
+  struct Options {
+    std::string address;  // HOST:PORT, port 0: any free one
+    std::function<std::string()> text;
+    // OK when a request with this authorization header may read; else it gets 401. Empty: all may.
+    std::function<absl::Status(const std::string& authorization)> allow;
+  };
+  // The functions are called from several threads. UNAVAILABLE when the port is taken.
+  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(Options options);
   ~MetricsEndpoint();  // ends open connections and joins
 
   int port() const;

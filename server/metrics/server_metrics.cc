@@ -27,6 +27,7 @@ using prometheus::Histogram;
 using prometheus::Registry;
 
 constexpr char kService[] = "slotmatch.v1.SlotMatchService";
+constexpr char kKServe[] = "inference.GRPCInferenceService";
 
 const Histogram::BucketBoundaries& SecondsBuckets() {
   static const auto& buckets = *new Histogram::BucketBoundaries{
@@ -51,11 +52,18 @@ const std::vector<std::string>& CodeNames() {
 }
 
 struct MethodRow {
+  const char* service;
   const char* type;
   const char* method;
 };
 constexpr MethodRow kMethods[] = {
-    {"bidi_stream", "Segment"}, {"unary", "ListModels"}, {"unary", "GetServerInfo"}};
+    {kService, "bidi_stream", "Segment"}, {kService, "unary", "ListModels"},
+    {kService, "unary", "GetServerInfo"}, {kKServe, "unary", "ServerLive"},
+    {kKServe, "unary", "ServerReady"},    {kKServe, "unary", "ModelReady"},
+    {kKServe, "unary", "ServerMetadata"}, {kKServe, "unary", "ModelMetadata"},
+    {kKServe, "unary", "ModelConfig"},    {kKServe, "unary", "RepositoryIndex"},
+    {kKServe, "unary", "ModelInfer"},     {kKServe, "bidi_stream", "ModelStreamInfer"},
+};
 
 }  // namespace
 
@@ -186,7 +194,7 @@ void ServerMetrics::Handles::MakeRpcMetrics() {
                       .Register(*registry);
   for (const MethodRow& row : kMethods) {
     const prometheus::Labels labels = {
-        {"grpc_type", row.type}, {"grpc_service", kService}, {"grpc_method", row.method}};
+        {"grpc_type", row.type}, {"grpc_service", row.service}, {"grpc_method", row.method}};
     rpc_started[row.method] = &started.Add(labels);
     rpc_received[row.method] = &in.Add(labels);
     rpc_sent[row.method] = &out.Add(labels);
@@ -252,8 +260,10 @@ ServerMetrics::ServerMetrics() : handles_(std::make_unique<Handles>()) {
 
 ServerMetrics::~ServerMetrics() = default;
 
-absl::StatusOr<int> ServerMetrics::Expose(const std::string& address) {
-  SM_ASSIGN_OR_RETURN(endpoint_, MetricsEndpoint::Start(address, [this] { return Text(); }));
+absl::StatusOr<int> ServerMetrics::Expose(const std::string& address,
+                                          std::function<absl::Status(const std::string&)> allow) {
+  SM_ASSIGN_OR_RETURN(
+      endpoint_, MetricsEndpoint::Start({address, [this] { return Text(); }, std::move(allow)}));
   return endpoint_->port();
 }
 

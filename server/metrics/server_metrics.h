@@ -28,8 +28,10 @@ class ServerMetrics {
   ServerMetrics();
   ~ServerMetrics();
 
-  // Serves /metrics at HOST:PORT (port 0: any) and returns the port. UNAVAILABLE when it is taken.
-  absl::StatusOr<int> Expose(const std::string& address);
+  // Serves /metrics at HOST:PORT (port 0: any) to whom `allow` allows it (MetricsEndpoint), and
+  // returns the port. UNAVAILABLE when it is taken.
+  absl::StatusOr<int> Expose(const std::string& address,
+                             std::function<absl::Status(const std::string&)> allow = {});
   // Serves no more; no gauge is read by a scrape after it.
   void StopExposing();
 

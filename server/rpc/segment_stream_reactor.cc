@@ -35,7 +35,7 @@ SegmentStreamReactor* SegmentStreamReactor::Start(const ServiceContext* service,
   std::shared_ptr<SegmentStreamReactor> reactor(new SegmentStreamReactor(service, context));
   reactor->self_ = reactor;
   // Before its first message: a stream that never sends one counts and expires like any other.
-  absl::StatusOr<std::string> id = service->sessions->Admit(reactor);
+  absl::StatusOr<std::string> id = AdmitCall(*service, *context, reactor);
   if (id.ok()) {
     reactor->session_id_ = *std::move(id);
   } else {

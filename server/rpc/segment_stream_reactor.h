@@ -81,7 +81,6 @@ class SegmentStreamReactor
   absl::Status HandleFrame(v1::Frame* frame);
   absl::Status HandleControl(const v1::Control& control);
   void Deliver(FrameOutcome outcome);
-  void Count(const FrameOutcome& outcome) const;
   void Push(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A message that carries the session's state after the answers pushed before it.
   void PushWithState(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -5,26 +5,12 @@
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
+#include "server/rpc/frame_metrics.h"
 #include "server/rpc/segment_stream_reactor.h"
 #include "server/rpc/session_events.h"
 
 namespace slotmatch {
 namespace {
-
-// A label of slotmatch_frames_failed_total.
-const char* FailureReason(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kDataLoss:
-      return "decode_error";
-    case absl::StatusCode::kDeadlineExceeded:
-      return "deadline";
-    case absl::StatusCode::kCancelled:
-      return "cancelled";
-    default:
-      return "internal";
-  }
-}
 
 constexpr char kLeaveMessage[] = "the server is shutting down; go on at another one";
 
@@ -137,25 +123,8 @@ absl::Status SegmentStreamReactor::HandleControl(const v1::Control& control) {
   }
 }
 
-void SegmentStreamReactor::Count(const FrameOutcome& outcome) const {
-  ServerMetrics* metrics = service_->metrics;
-  if (outcome.state_reset) metrics->StateReset();
-  if (outcome.dropped.has_value()) return metrics->FrameDropped(LabelOf(*outcome.dropped));
-  if (!outcome.result.ok()) {
-    metrics->FrameFailed(FailureReason(outcome.result.status().code()));
-    SM_DEBUG("frame failed session_id={} frame_id={} message=\"{}\"", session_id_, outcome.id,
-             std::string(outcome.result.status().message()));
-    return;
-  }
-  const FrameTimings& timings = outcome.result->timings;
-  metrics->StageDone(Stage::kDecode, timings.decode);
-  metrics->StageDone(Stage::kQueue, timings.queue);
-  metrics->StageDone(Stage::kCompute, timings.compute);
-  metrics->StageDone(Stage::kMask, timings.mask);
-}
-
 void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
-  Count(outcome);
+  CountOutcome(outcome, session_id_, service_->metrics);
   const bool ok = outcome.result.ok();
   const absl::Duration latency = ok ? outcome.result->timings.total : absl::ZeroDuration();
   const uint64_t id = outcome.id;

@@ -10,6 +10,7 @@
 #include "core/engine/worker_pool.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/session_registry.h"
+#include "server/security/token_table.h"
 #include "slotmatch/config/serve.pb.h"
 
 namespace slotmatch {
@@ -23,20 +24,33 @@ struct ServiceContext {
   SessionRegistry* sessions;
   ServerMetrics* metrics;
   StateSealer sealer;
+  const TokenTable* tokens = nullptr;  // null: no token is asked for
 
-  // Index of a model; empty name: the default. NOT_FOUND names the models there are.
-  absl::StatusOr<size_t> FindModel(const std::string& name) const;
+  // Index of a model; empty name: the default, empty version: any. NOT_FOUND names the models
+  // there are.
+  absl::StatusOr<size_t> FindModel(const std::string& name, const std::string& version = "") const;
 };
 
-inline absl::StatusOr<size_t> ServiceContext::FindModel(const std::string& name) const {
-  if (name.empty()) return 0;
+inline absl::StatusOr<size_t> ServiceContext::FindModel(const std::string& name,
+                                                        const std::string& version) const {
   std::string known;
   for (size_t i = 0; i < models.size(); ++i) {
-    if (models[i].name == name) return i;
-    absl::StrAppend(&known, known.empty() ? "" : ", ", models[i].name);
+    const bool named = name.empty() ? i == 0 : models[i].name == name;
+    if (named && (version.empty() || models[i].version == version)) return i;
+    absl::StrAppend(&known, known.empty() ? "" : ", ", models[i].name, " ", models[i].version);
   }
   return absl::NotFoundError(
-      absl::StrCat("model '", name.substr(0, 64), "' is not loaded; this server has ", known));
+      absl::StrCat("model '", name.substr(0, 64), version.empty() ? "" : "' version '",
+                   version.substr(0, 64), "' is not loaded; this server has ", known));
+}
+
+// A place for the session of a call that may infer. Statuses of Authorize() and Admit().
+inline absl::StatusOr<std::string> AdmitCall(const ServiceContext& service,
+                                             const grpc::CallbackServerContext& call,
+                                             const std::shared_ptr<LiveSession>& session) {
+  const absl::Status allowed = Authorize(service.tokens, call, kRoleInfer);
+  if (!allowed.ok()) return allowed;
+  return service.sessions->Admit(session);
 }
 
 }  // namespace slotmatch

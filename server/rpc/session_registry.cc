@@ -28,6 +28,11 @@ void SessionRegistry::Remove(const std::string& id) {
                   sessions_.end());
 }
 
+bool SessionRegistry::draining() const {
+  absl::MutexLock lock(&mutex_);
+  return draining_;
+}
+
 void SessionRegistry::BeginDrain() {
   absl::MutexLock lock(&mutex_);
   draining_ = true;

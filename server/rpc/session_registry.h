@@ -39,6 +39,7 @@ class SessionRegistry {
 
   // Refuses new sessions from now on.
   void BeginDrain();
+  bool draining() const;
   // True when no session was left before the deadline.
   bool WaitUntilEmpty(absl::Time deadline);
 

@@ -200,12 +200,18 @@ absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
                                                  " is unknown here; GetServerInfo lists them"));
   }
   options.stream.grid_masks = config.mask().size() == v1::MASK_SIZE_GRID;
-  options.stream.image_limits.max_pixels = limits.max_frame_pixels();
-  options.stream.image_limits.max_side_px = limits.max_frame_side_px();
+  options.stream.image_limits = LimitsOf(limits);
   if (config.slots().encoding() != v1::SLOT_ENCODING_UNSPECIFIED) {
     options.slot_encoding = config.slots().encoding();
   }
   return options;
+}
+
+ImageLimits LimitsOf(const config::LimitsConfig& limits) {
+  ImageLimits image;
+  image.max_pixels = limits.max_frame_pixels();
+  image.max_side_px = limits.max_frame_side_px();
+  return image;
 }
 
 SourceFrame TakeFrame(v1::Frame* frame) {

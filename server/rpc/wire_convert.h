@@ -22,6 +22,9 @@ struct SessionOptions {
 absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
                                         const config::LimitsConfig& limits);
 
+// What a picture may be.
+ImageLimits LimitsOf(const config::LimitsConfig& limits);
+
 // Takes the bytes out of `frame`. A frame without a picture is INVALID_ARGUMENT at decode time.
 SourceFrame TakeFrame(v1::Frame* frame);
 

@@ -114,7 +114,8 @@ TEST_F(SegmentStreamEnd, MaxAgeMovesABusySession) {
   const v1::SessionState state = ExpectGoAway(&stream, v1::GoAway::MAX_AGE, 1);
   ExpectEnd(&stream, StatusCode::ABORTED, "maximum age");
   ExpectGoesOn(state, channel_);
-  EXPECT_EQ(Metric("slotmatch_sessions_closed_total{reason=\"max_age\"}"), 1);
+  EXPECT_TRUE(Eventually(
+      [&] { return Metric("slotmatch_sessions_closed_total{reason=\"max_age\"}") == 1; }));
 }
 
 TEST_F(SegmentStreamEnd, DrainTellsSessionsToMoveAndServesThemMeanwhile) {

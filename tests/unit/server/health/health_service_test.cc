@@ -1,6 +1,6 @@
-#include "server/health/health.h"
+#include "server/health/health_service.h"
 
-#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/support/pictures.h"
 #include "tests/support/server_fixture.h"
 
 namespace slotmatch {
@@ -19,45 +20,31 @@ using grpc::health::v1::HealthCheckResponse;
 
 constexpr char kService[] = "slotmatch.v1.SlotMatchService";
 
-// The Watch RPC, which the project's own copy of the health proto leaves out.
+// A Watch call; every wait ends after a minute.
 class Watcher {
  public:
   Watcher(const std::shared_ptr<grpc::Channel>& channel, const std::string& service)
-      : stub_(channel) {
+      : stub_(Health::NewStub(channel)) {
     context_.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
-    call_ = stub_.PrepareCall(&context_, "/grpc.health.v1.Health/Watch", &queue_);
-    call_->StartCall(nullptr);
-    EXPECT_TRUE(Wait());
     HealthCheckRequest request;
     request.set_service(service);
-    call_->WriteLast(request, grpc::WriteOptions(), nullptr);
-    EXPECT_TRUE(Wait());
+    reader_ = stub_->Watch(&context_, request);
   }
   ~Watcher() {
     context_.TryCancel();
-    grpc::Status status;
-    call_->Finish(&status, nullptr);
-    Wait();
+    reader_->Finish();
   }
 
   HealthCheckResponse::ServingStatus Next() {
     HealthCheckResponse response;
-    call_->Read(&response, nullptr);
-    EXPECT_TRUE(Wait());
+    EXPECT_TRUE(reader_->Read(&response));
     return response.status();
   }
 
  private:
-  bool Wait() {
-    void* tag;
-    bool ok = false;
-    return queue_.Next(&tag, &ok) && ok;
-  }
-
-  grpc::TemplatedGenericStub<HealthCheckRequest, HealthCheckResponse> stub_;
-  grpc::CompletionQueue queue_;
+  std::unique_ptr<Health::Stub> stub_;
   grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientAsyncReaderWriter<HealthCheckRequest, HealthCheckResponse>> call_;
+  std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> reader_;
 };
 
 class HealthTest : public ServerFixture {
@@ -78,7 +65,8 @@ class HealthTest : public ServerFixture {
 
 TEST_F(HealthTest, EveryServiceServesOnceStarted) {
   StartApp();
-  for (const char* service : {"", "liveness", "readiness", kService}) {
+  for (const char* service :
+       {"", "liveness", "readiness", kService, "inference.GRPCInferenceService"}) {
     EXPECT_EQ(Check(service).value(), HealthCheckResponse::SERVING) << service;
   }
   EXPECT_EQ(Check("nobody").status().code(), absl::StatusCode::kNotFound);
@@ -94,6 +82,39 @@ TEST_F(HealthTest, WatchTellsThatReadinessEndsWhileLivenessStays) {
   EXPECT_EQ(Check("readiness").value(), HealthCheckResponse::NOT_SERVING);
   EXPECT_EQ(Check("liveness").value(), HealthCheckResponse::SERVING);
   drain.join();
+}
+
+TEST_F(HealthTest, WatchOfAnUnknownServiceSaysSoAndStaysOpen) {
+  StartApp();
+  Watcher watcher(channel_, "nobody");
+  EXPECT_EQ(watcher.Next(), HealthCheckResponse::SERVICE_UNKNOWN);
+}
+
+TEST_F(HealthTest, ProbePortHasHealthAndNothingElse) {
+  config_.mutable_listen()->set_probe_address("127.0.0.1:0");
+  StartApp();
+  channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(app_->probe_port()),
+                                 grpc::InsecureChannelCredentials());
+  EXPECT_EQ(Check("readiness").value(), HealthCheckResponse::SERVING);
+  grpc::ClientContext context;
+  v1::ListModelsResponse response;
+  EXPECT_EQ(
+      v1::SlotMatchService::NewStub(channel_)->ListModels(&context, {}, &response).error_code(),
+      grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST_F(HealthTest, EngineThatHangsEndsLivenessUntilItGoesOn) {
+  config_.mutable_watchdog()->set_stuck_after_s(1);
+  StartApp();
+  fake_->Hold();
+  TestStream stream(channel_);
+  stream.Open();
+  stream.SendPicture(1, MakePicture(8, 8));
+  const auto alive = [&] { return Check("liveness").value() == HealthCheckResponse::SERVING; };
+  EXPECT_TRUE(Eventually([&] { return !alive(); }));
+  EXPECT_EQ(Check("readiness").value(), HealthCheckResponse::SERVING);
+  fake_->Release();
+  EXPECT_TRUE(Eventually(alive));
 }
 
 TEST_F(HealthTest, SessionsAreStillTakenInTheLameDuckTime) {

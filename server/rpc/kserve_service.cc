@@ -1,0 +1,122 @@
+#include "server/rpc/kserve_service.h"
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "core/base/version.h"
+#include "server/rpc/kserve_convert.h"
+#include "server/rpc/kserve_stream_reactor.h"
+#include "server/rpc/one_frame_reactor.h"
+#include "server/rpc/unary_answer.h"
+
+namespace slotmatch {
+namespace {
+
+constexpr const char* kExtensions[] = {"binary_tensor_data", "sequence", "sequence(string_id)",
+                                       "model_configuration", "model_repository"};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* KServeService::ServerLive(grpc::CallbackServerContext* call,
+                                                    const inference::ServerLiveRequest* request,
+                                                    inference::ServerLiveResponse* response) {
+  return AnswerUnary(*context_, "ServerLive", call, [&] {
+    response->set_live(true);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KServeService::ServerReady(grpc::CallbackServerContext* call,
+                                                     const inference::ServerReadyRequest* request,
+                                                     inference::ServerReadyResponse* response) {
+  return AnswerUnary(*context_, "ServerReady", call, [&] {
+    response->set_ready(!context_->sessions->draining());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KServeService::ModelReady(grpc::CallbackServerContext* call,
+                                                    const inference::ModelReadyRequest* request,
+                                                    inference::ModelReadyResponse* response) {
+  return AnswerUnary(*context_, "ModelReady", call, [&] {
+    response->set_ready(context_->FindModel(request->name(), request->version()).ok());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KServeService::ServerMetadata(
+    grpc::CallbackServerContext* call, const inference::ServerMetadataRequest* request,
+    inference::ServerMetadataResponse* response) {
+  return AnswerUnary(*context_, "ServerMetadata", call, [&] {
+    response->set_name("slotmatch");
+    response->set_version(Version());
+    for (const char* extension : kExtensions) response->add_extensions(extension);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KServeService::ModelMetadata(
+    grpc::CallbackServerContext* call, const inference::ModelMetadataRequest* request,
+    inference::ModelMetadataResponse* response) {
+  return AnswerUnary(*context_, "ModelMetadata", call, [&]() -> absl::Status {
+    SM_ASSIGN_OR_RETURN(const size_t model,
+                        context_->FindModel(request->name(), request->version()));
+    FillModelMetadata(context_->models[model], response);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KServeService::ModelConfig(grpc::CallbackServerContext* call,
+                                                     const inference::ModelConfigRequest* request,
+                                                     inference::ModelConfigResponse* response) {
+  return AnswerUnary(*context_, "ModelConfig", call, [&]() -> absl::Status {
+    SM_ASSIGN_OR_RETURN(const size_t model,
+                        context_->FindModel(request->name(), request->version()));
+    FillModelConfig(context_->models[model], context_->limits, response->mutable_config());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KServeService::RepositoryIndex(
+    grpc::CallbackServerContext* call, const inference::RepositoryIndexRequest* request,
+    inference::RepositoryIndexResponse* response) {
+  return AnswerUnary(*context_, "RepositoryIndex", call, [&] {
+    for (const ModelInfo& info : context_->models) {
+      auto* model = response->add_models();
+      model->set_name(info.name);
+      model->set_version(info.version);
+      model->set_state("READY");
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* KServeService::ModelInfer(grpc::CallbackServerContext* call,
+                                                    const inference::ModelInferRequest* request,
+                                                    inference::ModelInferResponse* response) {
+  // Taken from the request, which gRPC keeps until the call is done.
+  auto wanted = std::make_shared<KServeInfer>();
+  auto model = std::make_shared<size_t>(0);
+  const auto take = [this, request, wanted, model]() -> absl::StatusOr<OneFrame> {
+    SM_ASSIGN_OR_RETURN(*model,
+                        context_->FindModel(request->model_name(), request->model_version()));
+    inference::ModelInferRequest copy = *request;
+    SM_ASSIGN_OR_RETURN(*wanted, TakeInfer(&copy));
+    if (!wanted->sequence.empty()) {
+      return absl::InvalidArgumentError("sequences need ModelStreamInfer: one stream keeps them");
+    }
+    return OneFrame{*model, KServeStreamOptions(context_->limits), std::move(wanted->frame)};
+  };
+  const auto fill = [this, request, response, wanted, model](FrameSegmentation frame) {
+    FillInferResponse(frame, context_->models[*model], *wanted, request->id(), response);
+  };
+  return OneFrameReactor::Start(context_, call, "ModelInfer", take, fill);
+}
+
+grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*
+KServeService::ModelStreamInfer(grpc::CallbackServerContext* call) {
+  return KServeStreamReactor::Start(context_, call);
+}
+
+}  // namespace slotmatch

@@ -1,0 +1,84 @@
+#include "server/rpc/one_frame_reactor.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "core/base/status.h"
+#include "server/rpc/frame_metrics.h"
+#include "server/rpc/status_convert.h"
+#include "server/rpc/wire_convert.h"
+
+namespace slotmatch {
+
+OneFrameReactor* OneFrameReactor::Start(const ServiceContext* service,
+                                        grpc::CallbackServerContext* context, const char* method,
+                                        const Take& take, Fill fill) {
+  std::shared_ptr<OneFrameReactor> reactor(
+      new OneFrameReactor(service, context, method, std::move(fill)));
+  reactor->self_ = reactor;
+  const absl::Status status = reactor->Run(take);
+  if (!status.ok()) reactor->FinishWith(status);
+  return reactor.get();
+}
+
+OneFrameReactor::OneFrameReactor(const ServiceContext* service,
+                                 grpc::CallbackServerContext* context, const char* method,
+                                 Fill fill)
+    : service_(service),
+      context_(context),
+      scope_(service->metrics, "unary", method, context->peer()),
+      fill_(std::move(fill)) {
+  scope_.MessageReceived();
+}
+
+absl::Status OneFrameReactor::Run(const Take& take) {
+  SM_ASSIGN_OR_RETURN(session_id_, AdmitCall(*service_, *context_, shared_from_this()));
+  SM_ASSIGN_OR_RETURN(OneFrame one, take());
+  one.frame.arrived = absl::Now();
+  one.frame.deadline = absl::FromChrono(context_->deadline());
+  service_->metrics->FrameReceived(CodecOf(one.frame), one.frame.bytes.size());
+  const auto session = StreamSession::Create(
+      one.model, service_->models[one.model], one.options, service_->scheduler, service_->pool,
+      [self = shared_from_this()](FrameOutcome outcome) { self->Answer(std::move(outcome)); });
+  {
+    absl::MutexLock lock(&mutex_);
+    session_ = session;
+  }
+  session->Submit(std::move(one.frame));
+  return absl::OkStatus();
+}
+
+void OneFrameReactor::Answer(FrameOutcome outcome) {
+  CountOutcome(outcome, session_id_, service_->metrics);
+  const absl::Status status = outcome.result.status();
+  if (status.ok()) {
+    fill_(*std::move(outcome.result));
+    scope_.MessageSent();
+  }
+  FinishWith(status);
+}
+
+void OneFrameReactor::FinishWith(const absl::Status& status) {
+  scope_.End(status);
+  Finish(ToGrpcStatus(status));
+}
+
+void OneFrameReactor::OnCancel() {
+  std::shared_ptr<StreamSession> session;
+  {
+    absl::MutexLock lock(&mutex_);
+    session = session_;
+  }
+  if (session != nullptr) session->Cancel();
+}
+
+void OneFrameReactor::OnDone() {
+  if (!session_id_.empty()) service_->sessions->Remove(session_id_);
+  {
+    absl::MutexLock lock(&mutex_);
+    session_ = nullptr;  // its callback holds this
+  }
+  self_.reset();  // the last line: may delete this
+}
+
+}  // namespace slotmatch
