@@ -14,6 +14,7 @@ const std::vector<Command>& CommandTable() {
   static const auto& commands = *new std::vector<Command>{
       {"train", "train a teacher or a student by a recipe", TrainCommand},
       {"evaluate", "score models on a labelled dataset", EvaluateCommand},
+      {"describe", "count parameters, FLOPs and memory of models", DescribeCommand},
       {"infer", "segment a video without a server", InferCommand},
       {"export", "write a checkpoint as a model directory", ExportCommand},
       {"import", "turn published backbone weights into a model directory", ImportCommand},

@@ -168,28 +168,66 @@ TEST_F(Trainer, StudentLearnsFromTheTeacherSlotBySlot) {
               HasSubstr("role: \"student\""));
 }
 
+size_t FilesIn(const std::string& folder) {
+  return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
+}
+
 TEST_F(Trainer, EvaluateScoresAModel) {
   const std::string scores = folder_ + "/scores.json";
-  const auto run =
-      Start({"evaluate", "--model", Model(), "--data", kSampleClips, "--split", "val", "--json",
-             scores, "--csv", folder_ + "/scores.csv", "--pictures", folder_ + "/strips"});
+  const auto run = Start({"evaluate", "--model", Model(), "--data", kSampleClips, "--split", "val",
+                          "--json", scores, "--csv", folder_ + "/scores.csv", "--pictures",
+                          folder_ + "/strips", "--best", "1", "--worst", "1"});
   ASSERT_EQ(run->Wait(kRunPatience), 0) << run->Output();
   const auto object = ReadJson(scores);
   ASSERT_TRUE(object.is_object());
   EXPECT_GT(object.at("items").get<int>(), 0);
   const std::map<std::string, double> lowest = {
       // Chance is 0 for the adjusted Rand index; a few steps of training can be below it.
-      {"image_fg_ari", -0.5},
-      {"video_fg_ari", -0.5},
-      {"image_mbo", 0},
-      {"video_mbo", 0}};
+      {"image_fg_ari", -0.5}, {"video_fg_ari", -0.5}, {"image_mbo", 0},
+      {"video_mbo", 0},       {"j_and_f", 0},         {"object_purity", 0}};
   for (const auto& [metric, low] : lowest) {
     EXPECT_GE(object.at(metric).get<double>(), low) << metric;
     EXPECT_LE(object.at(metric).get<double>(), 1) << metric;
+    EXPECT_LE(object.at("confidence").at(metric).at(0), object.at(metric)) << metric;
+    EXPECT_GE(object.at("confidence").at(metric).at(1), object.at(metric)) << metric;
   }
-  EXPECT_THAT(run->Printed(), HasSubstr("image FG-ARI"));
-  EXPECT_GE(CountLines(folder_ + "/scores.csv"), 2);
-  EXPECT_FALSE(fs::is_empty(folder_ + "/strips"));
+  EXPECT_THAT(run->Printed(), HasSubstr("image_fg_ari"));
+  EXPECT_EQ(CountLines(folder_ + "/scores.csv"), 1 + object.at("videos").get<int>());
+  EXPECT_EQ(FilesIn(folder_ + "/strips"), 2u);
+}
+
+TEST_F(Trainer, EvaluateComparesModelsOnPiecesOfVideos) {
+  const std::string scores = folder_ + "/compared.json";
+  const auto run = Start({"evaluate", "--model", Model(), "--model", kStudent, "--data",
+                          kSampleClips, "--clip-frames", "4", "--json", scores, "--csv",
+                          folder_ + "/compared.csv", "--max-videos", "1"});
+  ASSERT_EQ(run->Wait(kRunPatience), 0) << run->Output();
+  const auto object = ReadJson(scores);
+  EXPECT_EQ(object.at("videos"), 2);  // a video of 8 frames
+  EXPECT_EQ(object.at("others").at(0).at("model"), "slotmatch/1");
+  EXPECT_TRUE(object.at("others").at(0).at("difference").at("video_mbo").at("value").is_number());
+  EXPECT_THAT(run->Printed(), HasSubstr("slotmatch/1 - tiny/1"));
+  EXPECT_EQ(CountLines(folder_ + "/compared.csv"), 1 + 2 * 2);
+}
+
+TEST_F(Trainer, DescribeCountsModelsAndConfigurations) {
+  const std::string counts = folder_ + "/counts.json";
+  const auto run = Start({"describe", Model(), kStudent, "models/dinov2_vits14/1", "--config",
+                          "configs/model/slotmatch_ytvis.textproto", "--json", counts});
+  ASSERT_EQ(run->Wait(kRunPatience), 0) << run->Output();
+  EXPECT_THAT(run->Printed(), HasSubstr("25,170,241"));
+  const auto models = ReadJson(counts).at("models");
+  ASSERT_EQ(models.size(), 4u);
+  for (const auto& model : models) {
+    SCOPED_TRACE(model.dump());
+    EXPECT_GT(model.at("gflops_per_frame").get<double>(), 0);
+    int64_t sum = 0;
+    for (const auto& module : model.at("modules")) sum += module.at("parameters").get<int64_t>();
+    EXPECT_EQ(sum, model.at("parameters").get<int64_t>());
+  }
+  EXPECT_EQ(models.at(2).at("parameters"), 22055424);
+  EXPECT_EQ(models.at(2).at("weights_disk_bytes"), 2 * 22055424);  // float16
+  EXPECT_FALSE(models.at(3).contains("weights_disk_bytes"));
 }
 
 // One forward: what infer writes is what the service answers.
@@ -274,6 +312,15 @@ TEST_F(Trainer, CommandLinesAndMissingFiles) {
       {{"evaluate", "--model", kStudent, "--data", kSampleClips, "--split", "tset"}, 66, "tset"},
       {{"evaluate", "--model", "models/no_such", "--data", kSampleClips}, 66, "models/no_such"},
       {{"evaluate", "--model", "models/dinov2_vits14/1", "--data", kSampleClips}, 64, "backbone"},
+      {{"evaluate", "--model", kStudent, "--data", kSampleClips, "--worst", "-1"}, 64, "--worst"},
+      {{"evaluate", "--model", kStudent, "--data", kSampleClips, "--clip-frames", "x"},
+       64,
+       "clip-frames"},
+      {{"describe"}, 64, "--config"},
+      {{"describe", kStudent, "--frames", "0"}, 64, "--frames"},
+      {{"describe", "models/no_such"}, 66, "models/no_such"},
+      {{"describe", "--config", "no_such.textproto"}, 66, "no_such.textproto"},
+      {{"describe", "--config", folder_ + "/typo.textproto"}, 78, "typo.textproto:1"},
       {{"infer", "--model", kStudent, "--video", "no_such.mp4", "--out", folder_ + "/x"},
        66,
        "no_such.mp4"},

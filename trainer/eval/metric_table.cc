@@ -31,6 +31,15 @@ Value RegionOf(const Item& item) {
 Value SwitchesOf(const Item& item) {
   return item.pixels().has_objects() ? Value(item.switches().count()) : std::nullopt;
 }
+// High scores with few used slots are the mark of a model that puts everything in one.
+Value UsedSlotsOf(const Item& item) {
+  if (!item.counts_for_ari()) return std::nullopt;
+  int used = 0;
+  for (int slot = 0; slot < item.pixels().num_slots(); ++slot) {
+    used += item.pixels().SlotArea(slot) > 0 ? 1 : 0;
+  }
+  return used;
+}
 Value ObjectPurityOf(const Item& item) { return ObjectPurity(item.pixels()); }
 Value SlotPurityOf(const Item& item) { return SlotPurity(item.pixels()); }
 
@@ -54,6 +63,7 @@ const std::vector<MetricRow>& MetricTable() {
       {"j_and_f", kVideo, "DAVIS J&F, one slot an object", RegionOf<&Region::j_and_f>},
       {"jaccard", kVideo, "DAVIS J, region similarity", RegionOf<&Region::jaccard>},
       {"boundary_f", kVideo, "DAVIS F, boundary accuracy", RegionOf<&Region::boundary_f>},
+      {"image_used_slots", kImage, "slots that own a pixel", UsedSlotsOf},
       {"id_switches", kVideo, "changes of objects' main slots", SwitchesOf},
       {"object_purity", kVideo, "share of an object in its main slot", ObjectPurityOf},
       {"slot_purity", kVideo, "share of a slot's object pixels in its main object", SlotPurityOf},

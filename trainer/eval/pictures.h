@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,41 @@ struct StripFrame {
   LabelMap truth;  // empty: no row for it
 };
 
-// Writes a PNG: sources, overlays of the prediction and of the truth below each other, one column
-// a frame. Colours follow the label, as in the client's overlay.
-absl::Status WriteStrip(const std::string& path, const std::vector<StripFrame>& frames);
+// A PNG: sources, overlays of the prediction and of the truth below each other, one column a frame;
+// at least one frame. Colours follow the label, as in the client's overlay.
+std::string StripPng(const std::vector<StripFrame>& frames);
+
+// Picks the frames of a strip while a clip of unknown length goes by, evenly spread, at most twice
+// as many as the strip has columns at a time.
+class StripCollector {
+ public:
+  void Add(int64_t index, const Image& image, const LabelMap& prediction, const LabelMap& truth);
+  // The columns, at most five; empty when nothing was added.
+  std::vector<StripFrame> Columns() const;
+
+ private:
+  int64_t stride_ = 1;
+  std::vector<StripFrame> frames_;
+};
+
+// Keeps the pictures of the `best` highest and the `worst` lowest scores.
+class RankedPictures {
+ public:
+  RankedPictures(size_t best, size_t worst) : best_count_(best), worst_count_(worst) {}
+
+  // Whether a picture with that score would be kept as of now.
+  bool Wants(double score) const;
+  void Add(double score, const std::string& name, const std::string& png);
+  // Writes FOLDER/<prefix>_best1_<name>_<score>.png and so on; slashes in names become '_'. A
+  // picture can be among both.
+  absl::Status Write(const std::string& folder, const std::string& prefix) const;
+
+ private:
+  struct Picture {
+    std::string name, png;
+  };
+  size_t best_count_, worst_count_;
+  std::multimap<double, Picture> best_, worst_;
+};
 
 }  // namespace slotmatch

@@ -51,13 +51,9 @@ Scores ScoreBoard::EndVideo() {
     sums_[i].value += video_sums_[i].value;
   }
   Scores scores = Means(std::move(video_sums_));
-  DropVideo();
-  return scores;
-}
-
-void ScoreBoard::DropVideo() {
   video_ = ItemCounts(num_slots_, rules_);
   video_sums_ = Scores(MetricTable().size());
+  return scores;
 }
 
 Scores ScoreBoard::scores() const { return Means(sums_); }

@@ -17,7 +17,8 @@ struct Score {
 using Scores = std::vector<Score>;
 const Score& ScoreOf(const Scores& scores, absl::string_view metric);
 
-// Accumulates every row of the metric table over a dataset. Not thread-safe.
+// Accumulates every row of the metric table over a dataset. A value: a copy from before a video
+// takes the video back. Not thread-safe.
 class ScoreBoard {
  public:
   ScoreBoard(int num_slots, const ScoringRules& rules);
@@ -26,8 +27,6 @@ class ScoreBoard {
   absl::Status AddFrame(const LabelMap& truth, const LabelMap& prediction);
   // Ends the video: its own scores, which now are part of the dataset's.
   Scores EndVideo();
-  // Ends the video as if it had not been there.
-  void DropVideo();
 
   Scores scores() const;  // of the videos that ended
 

@@ -33,48 +33,68 @@ absl::StatusOr<VideoSegmenter> VideoSegmenter::Open(const std::string& model_dir
   return segmenter;
 }
 
-absl::Status VideoSegmenter::Flush(std::vector<DatasetFrame>* frames, SlotState* state,
-                                   const Visitor& visit) {
+absl::Status VideoSegmenter::SegmentFrames(const std::vector<DatasetFrame>& frames,
+                                           int64_t clip_frames, Position* position,
+                                           const Visitor& visit) {
   const auto& encoder = model_->config().encoder();
-  const auto count = static_cast<int64_t>(frames->size());
+  const auto count = static_cast<int64_t>(frames.size());
   torch::Tensor pixels =
       torch::empty({count, 3, encoder.input_height_px(), encoder.input_width_px()});
   const int64_t frame_values = pixels[0].numel();
   for (int64_t i = 0; i < count; ++i) {
-    Preprocess((*frames)[i].image, manifest_.preprocessing(), encoder.input_height_px(),
+    Preprocess(frames[i].image, manifest_.preprocessing(), encoder.input_height_px(),
                encoder.input_width_px(),
                absl::MakeSpan(pixels.data_ptr<float>() + i * frame_values, frame_values));
   }
   const torch::Tensor features =
       model_->Transform(model_->NormalizeTokens(model_->Encode(pixels)));  // [B, N, S]
-  if (!state->slots.defined()) *state = model_->InferenceState(1);
   for (int64_t i = 0; i < count; ++i) {
-    const StepResult step = model_->Step(features.slice(0, i, i + 1), *state);
+    if (!position->state.slots.defined() || (clip_frames > 0 && position->step == clip_frames)) {
+      *position = {model_->InferenceState(1), 0};
+    }
+    const StepResult step = model_->Step(features.slice(0, i, i + 1), position->state);
     const torch::Tensor masks =
         (decoder_masks_ ? model_->DecodeMasks(step.slots) : step.attention)[0].contiguous();
-    const Image& image = (*frames)[i].image;
-    SegmentedFrame result{&(*frames)[i], {}, step.slots[0]};
+    const Image& image = frames[i].image;
+    SegmentedFrame result{&frames[i], {}, step.slots[0], position->step};
     result.segmentation =
         SegmentFromSoftMasks(absl::MakeConstSpan(masks.data_ptr<float>(), masks.numel()),
                              num_slots(), static_cast<int>(model_->grid_height()),
                              static_cast<int>(model_->grid_width()), image.height, image.width);
     SM_RETURN_IF_ERROR(visit(result));
-    *state = step.next;
+    *position = {step.next, position->step + 1};
   }
-  frames->clear();
   return absl::OkStatus();
+}
+
+absl::Status VideoSegmenter::SegmentWithAll(std::vector<VideoSegmenter>* models,
+                                            const VideoDataset& dataset, int64_t video,
+                                            bool with_labels, int64_t clip_frames,
+                                            const ModelVisitor& visit) {
+  c10::InferenceMode guard;
+  std::vector<DatasetFrame> frames;
+  std::vector<Position> positions(models->size());
+  const auto flush = [&]() -> absl::Status {
+    for (size_t i = 0; i < models->size(); ++i) {
+      SM_RETURN_IF_ERROR(
+          (*models)[i].SegmentFrames(frames, clip_frames, &positions[i],
+                                     [&](const SegmentedFrame& frame) { return visit(i, frame); }));
+    }
+    frames.clear();
+    return absl::OkStatus();
+  };
+  SM_RETURN_IF_ERROR(dataset.ForEachFrame(video, with_labels, [&](DatasetFrame frame) {
+    frames.push_back(std::move(frame));
+    return frames.size() == kEncodeBatch ? flush() : absl::OkStatus();
+  }));
+  return frames.empty() ? absl::OkStatus() : flush();
 }
 
 absl::Status VideoSegmenter::Segment(const VideoDataset& dataset, int64_t video, bool with_labels,
                                      const Visitor& visit) {
-  c10::InferenceMode guard;
-  std::vector<DatasetFrame> frames;
-  SlotState state;
-  SM_RETURN_IF_ERROR(dataset.ForEachFrame(video, with_labels, [&](DatasetFrame frame) {
-    frames.push_back(std::move(frame));
-    return frames.size() == kEncodeBatch ? Flush(&frames, &state, visit) : absl::OkStatus();
-  }));
-  return frames.empty() ? absl::OkStatus() : Flush(&frames, &state, visit);
+  std::vector<VideoSegmenter> one = {*this};  // shares the weights
+  return SegmentWithAll(&one, dataset, video, with_labels, /*clip_frames=*/0,
+                        [&](size_t, const SegmentedFrame& frame) { return visit(frame); });
 }
 
 }  // namespace slotmatch

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "core/model/video_model.h"
@@ -16,6 +17,7 @@ struct SegmentedFrame {
   const DatasetFrame* frame;  // borrowed
   Segmentation segmentation;
   torch::Tensor slots;  // [K, S]
+  int64_t step = 0;     // frames of its clip before it; 0 starts a clip
 };
 
 // A model directory ready to segment videos frame by frame, with the forward, preprocessing and
@@ -31,12 +33,25 @@ class VideoSegmenter {
   absl::Status Segment(const VideoDataset& dataset, int64_t video, bool with_labels,
                        const Visitor& visit);
 
+  using ModelVisitor = std::function<absl::Status(size_t model, const SegmentedFrame&)>;
+  // The same for several models on one reading of the video. With `clip_frames` > 0 the state
+  // starts again after every so many frames.
+  static absl::Status SegmentWithAll(std::vector<VideoSegmenter>* models,
+                                     const VideoDataset& dataset, int64_t video, bool with_labels,
+                                     int64_t clip_frames, const ModelVisitor& visit);
+
   int num_slots() const { return model_->config().num_slots(); }
   const config::Manifest& manifest() const { return manifest_; }
 
  private:
   VideoSegmenter() = default;
-  absl::Status Flush(std::vector<DatasetFrame>* frames, SlotState* state, const Visitor& visit);
+  // Where a video stands between two calls.
+  struct Position {
+    SlotState state;   // undefined slots: not started
+    int64_t step = 0;  // frames since the clip began
+  };
+  absl::Status SegmentFrames(const std::vector<DatasetFrame>& frames, int64_t clip_frames,
+                             Position* position, const Visitor& visit);
 
   config::Manifest manifest_;
   bool decoder_masks_ = false;

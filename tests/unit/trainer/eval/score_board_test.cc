@@ -94,10 +94,11 @@ TEST(ScoreBoard, EachVideoReportsItsOwnScores) {
   ExpectScores(second, "video", 1, -0.0714285714, 0.3333333333);
 }
 
-TEST(ScoreBoard, DroppedVideosLeaveNothing) {
+TEST(ScoreBoard, ACopyTakesAVideoBack) {
   ScoreBoard board(3, {});
-  ASSERT_TRUE(board.AddFrame(Map(kGtD), Map(kAllZero)).ok());
-  board.DropVideo();
+  const ScoreBoard before = board;
+  AddVideo(&board, {{kGtD, kAllZero}});
+  board = before;
   AddVideo(&board, E1());
   ExpectScores(board.scores(), "image", 2, 1.0, 1.0);
   ExpectScores(board.scores(), "video", 1, -0.0714285714, 0.3333333333);

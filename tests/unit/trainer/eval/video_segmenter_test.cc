@@ -7,7 +7,7 @@
 #include "core/image/preprocess.h"
 #include "core/model/model_io.h"
 #include "tests/support/tiny_model.h"
-#include "trainer/loop/model_writer.h"
+#include "tests/unit/trainer/eval/tiny_model_directory.h"
 
 namespace slotmatch {
 namespace {
@@ -15,20 +15,13 @@ namespace {
 class VideoSegmenterTest : public testing::Test {
  protected:
   VideoSegmenterTest() {
-    ModelToWrite model;
-    model.directory = directory_;
-    *model.config.mutable_model() = TinyModelConfig();
-    model.config.set_backbone(
-        WriteTinyBackbone(root_ + "/repository", model.config.model().encoder(), 97));
-    model.tensors = NamedTensors(*MakeTinyModel(TinyModelConfig(), 98, WithEncoder::kNo), {});
-    EXPECT_TRUE(WriteModel(model).ok());
     config::DatasetConfig dataset;
     dataset.set_path("samples/moving_solids");
     dataset_ = OpenDataset(dataset).value();
   }
 
   std::string root_ = FreshDirectory("video_segmenter");
-  std::string directory_ = root_ + "/repository/tiny/1";
+  std::string directory_ = WriteTinyModelDirectory(root_);
   std::unique_ptr<VideoDataset> dataset_;
 };
 
@@ -69,6 +62,36 @@ TEST_F(VideoSegmenterTest, EqualsTheModelFrameByFrame) {
     EXPECT_EQ(frames, 8);
     EXPECT_LE(differing, 80) << source;  // ties decided by the last bit
   }
+}
+
+TEST_F(VideoSegmenterTest, ClipsStartAgainAndAllModelsSeeTheSameFrames) {
+  std::vector<VideoSegmenter> models = {VideoSegmenter::Open(directory_).value(),
+                                        VideoSegmenter::Open(directory_).value()};
+  std::vector<std::vector<int64_t>> steps(2), indices(2);
+  std::vector<torch::Tensor> clip_slots;
+  ASSERT_TRUE(VideoSegmenter::SegmentWithAll(&models, *dataset_, 0, false, /*clip_frames=*/3,
+                                             [&](size_t model, const SegmentedFrame& frame) {
+                                               steps[model].push_back(frame.step);
+                                               indices[model].push_back(frame.frame->index);
+                                               if (model == 0) clip_slots.push_back(frame.slots);
+                                               return absl::OkStatus();
+                                             })
+                  .ok());
+  for (size_t model = 0; model < 2; ++model) {
+    EXPECT_THAT(steps[model], testing::ElementsAre(0, 1, 2, 0, 1, 2, 0, 1));
+    EXPECT_THAT(indices[model], testing::ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  size_t frame = 0;
+  ASSERT_TRUE(models[0]
+                  .Segment(*dataset_, 0, false,
+                           [&](const SegmentedFrame& whole) {
+                             const double difference =
+                                 MaxDifference(whole.slots, clip_slots[frame]);
+                             EXPECT_EQ(difference == 0, frame < 3) << frame;
+                             ++frame;
+                             return absl::OkStatus();
+                           })
+                  .ok());
 }
 
 TEST_F(VideoSegmenterTest, VisitorsStatusEndsTheVideo) {
