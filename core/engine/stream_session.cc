@@ -25,8 +25,7 @@ class Session : public StreamSession {
         pool_(pool),
         on_outcome_(std::move(on_outcome)),
         queue_(options.frame_policy, options.max_waiting),
-        state_(options.resume.state),
-        state_frame_id_(options.resume.state_frame_id),
+        computed_(options.resume),
         delivered_(options.resume) {}
 
   void Submit(SourceFrame source) override {
@@ -118,7 +117,7 @@ class Session : public StreamSession {
       if (options_.max_unsent == 0 || unsent_ < options_.max_unsent) next = queue_.TakeToCompute();
       if (next != nullptr) {
         ++unsent_;
-        job.state = state_;
+        job.state = computed_.state;
         job.skipped = MissingBefore(next->source.id);
       }
     }
@@ -128,9 +127,9 @@ class Session : public StreamSession {
 
   // Predictor steps that bring the state to the frame before `id`.
   int MissingBefore(uint64_t id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (state_.first_frame() || !state_frame_id_.has_value() || id <= *state_frame_id_) return 0;
-    const auto most = static_cast<uint64_t>(options_.max_gap_steps);
-    return static_cast<int>(std::min(id - *state_frame_id_ - 1, most));
+    const std::optional<uint64_t> last = computed_.state_frame_id;
+    if (!last.has_value() || id <= *last) return 0;
+    return static_cast<int>(std::min(id - *last - 1, uint64_t(options_.max_gap_steps)));
   }
 
   void Compute(const QueuedFramePtr& frame, FrameJob job) {
@@ -168,14 +167,14 @@ class Session : public StreamSession {
     absl::MutexLock lock(&mutex_);
     frame->phase = FramePhase::kFinishing;
     if (health.output_finite && health.next_finite) {
-      state_ = output->next_state;
-      state_frame_id_ = frame->source.id;
+      computed_.state = output->next_state;
+      computed_.state_frame_id = frame->source.id;
     } else {
-      state_ = StreamState();
-      state_frame_id_.reset();
+      computed_.state = StreamState();
+      computed_.state_frame_id.reset();
       frame->outcome.state_reset = true;
     }
-    frame->after = state_;
+    frame->after = computed_;
     return health.output_finite;
   }
 
@@ -223,11 +222,7 @@ class Session : public StreamSession {
         front = queue_.TakeDone();
         if (front == nullptr) return;
         delivering_ = true;
-        if (front->after.has_value()) {
-          delivered_.state = *std::move(front->after);
-          delivered_.state_frame_id = front->source.id;
-          if (delivered_.state.first_frame()) delivered_.state_frame_id.reset();
-        }
+        if (front->after.has_value()) delivered_ = *std::move(front->after);
         delivered_.last_frame_id = front->source.id;
         front->outcome.point = delivered_;
       }
@@ -246,11 +241,9 @@ class Session : public StreamSession {
   std::atomic<bool> cancelled_{false};
   absl::Mutex mutex_;
   FrameQueue queue_ ABSL_GUARDED_BY(mutex_);
-  int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;  // in the pool, not yet begun
-  int unsent_ ABSL_GUARDED_BY(mutex_) = 0;       // frames from the model's queue to Sent()
-  // After the last frame computed, and the frame it is of.
-  StreamState state_ ABSL_GUARDED_BY(mutex_);
-  std::optional<uint64_t> state_frame_id_ ABSL_GUARDED_BY(mutex_);
+  int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;     // in the pool, not yet begun
+  int unsent_ ABSL_GUARDED_BY(mutex_) = 0;          // frames from the model's queue to Sent()
+  SessionPoint computed_ ABSL_GUARDED_BY(mutex_);   // after the last frame computed
   SessionPoint delivered_ ABSL_GUARDED_BY(mutex_);  // after the last outcome
   bool delivering_ ABSL_GUARDED_BY(mutex_) = false;
 };

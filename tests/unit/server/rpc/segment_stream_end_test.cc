@@ -191,13 +191,13 @@ TEST_F(SegmentStreamEnd, FramesTheDrainHasNoTimeForAreGivenUpSoThatTheStateStill
 }
 
 TEST_F(SegmentStreamEnd, ClientThatNeverReadsIsCutOff) {
-  config_.mutable_limits()->set_session_idle_timeout_s(1);
+  const std::string png = PngBytes(MakePlainPicture(900, 900, 1, 2, 3));  // small, its mask is not
+  config_.mutable_limits()->set_session_idle_timeout_s(2);
   StartApp();
   v1::SessionConfig config;
   config.mutable_mask()->set_encoding(v1::MASK_ENCODING_RAW_U8);
   TestStream stream(channel_);
   stream.Open(config);
-  const std::string png = PngBytes(MakePlainPicture(900, 900, 1, 2, 3));  // small, its mask is not
   std::thread sender([&] {
     for (int i = 0; stream.SendBytes(i, png); ++i) {
     }
