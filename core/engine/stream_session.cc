@@ -166,14 +166,11 @@ class Session : public StreamSession {
     const StepHealth health = CheckStep(*output);
     absl::MutexLock lock(&mutex_);
     frame->phase = FramePhase::kFinishing;
-    if (health.output_finite && health.next_finite) {
-      computed_.state = output->next_state;
-      computed_.state_frame_id = frame->source.id;
-    } else {
-      computed_.state = StreamState();
-      computed_.state_frame_id.reset();
-      frame->outcome.state_reset = true;
-    }
+    const bool healthy = health.output_finite && health.next_finite;
+    computed_.state = healthy ? output->next_state : StreamState();
+    computed_.state_frame_id.reset();  // a model of single pictures has no state
+    if (!computed_.state.first_frame()) computed_.state_frame_id = frame->source.id;
+    frame->outcome.state_reset = !healthy;
     frame->after = computed_;
     return health.output_finite;
   }
