@@ -170,6 +170,7 @@ TEST_F(ClipReactorTest, DeadlineAndCancelStopAClip) {
   for (uint64_t id = 0; id < 20; ++id) ids.push_back(id);
   EXPECT_EQ(stub_->SegmentClip(&context, ClipOf(ids), &response).error_code(),
             StatusCode::DEADLINE_EXCEEDED);
+  absl::SleepFor(absl::Milliseconds(500));  // the server's clock began later
   fake_->Release();
   TestStream next(channel_);
   next.Open();

@@ -328,7 +328,8 @@ TEST_F(SegmentStream, IdleSessionExpiresAndABusyOneDoesNot) {
     absl::SleepFor(absl::Milliseconds(100));
   }
   reader.join();
-  EXPECT_EQ(Metric("slotmatch_sessions_closed_total{reason=\"idle\"}"), 1);
+  EXPECT_TRUE(
+      Eventually([&] { return Metric("slotmatch_sessions_closed_total{reason=\"idle\"}") == 1; }));
   EXPECT_TRUE(busy.SendPicture(++id, MakePicture(8, 8)));
   EXPECT_TRUE(busy.Read().has_value());
 }
