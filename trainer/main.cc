@@ -16,8 +16,9 @@ const std::vector<Command>& CommandTable() {
       {"evaluate", "score models on a labelled dataset", EvaluateCommand},
       {"describe", "count parameters, FLOPs and memory of models", DescribeCommand},
       {"infer", "segment a video without a server", InferCommand},
-      {"export", "write a checkpoint as a model directory", ExportCommand},
-      {"import", "turn published backbone weights into a model directory", ImportCommand},
+      {"export", "write a checkpoint as a model directory, or a model for other programs",
+       ExportCommand},
+      {"import", "turn published weights into a model directory", ImportCommand},
   };
   return commands;
 }

@@ -10,7 +10,6 @@
 #include "absl/strings/str_join.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
-#include "core/config/config.h"
 #include "core/model/model_config.h"
 
 namespace slotmatch {
@@ -64,8 +63,6 @@ std::string Listed(const char* what, const std::vector<std::string>& keys) {
 }
 
 }  // namespace
-
-const char kBackbonePrefix[] = "encoder.module.backbone.model.";
 
 torch::Tensor ToTorch(const TensorView& view) {
   torch::Tensor tensor = torch::empty(view.shape, torch::dtype(ScalarOf(view.dtype)));
@@ -156,10 +153,7 @@ absl::Status SaveModelDirectory(const std::string& directory, config::Manifest m
   if (own->role().empty()) own->set_role(manifest.role() == "backbone" ? "backbone" : "head");
   own->set_file(file);
   own->set_sha256(digest);
-  return WriteFileAtomically((std::filesystem::path(directory) / "manifest.textproto").string(),
-                             "# proto-file: proto/slotmatch/config/manifest.proto\n"
-                             "# proto-message: slotmatch.config.Manifest\n" +
-                                 ConfigText(manifest));
+  return WriteManifest(directory, manifest);
 }
 
 }  // namespace slotmatch

@@ -38,7 +38,4 @@ absl::Status SaveModelDirectory(const std::string& directory, config::Manifest m
                                 const std::map<std::string, torch::Tensor>& tensors,
                                 torch::ScalarType dtype);
 
-// "encoder.module.backbone.model.": keys of the frozen encoder inside a video model.
-extern const char kBackbonePrefix[];
-
 }  // namespace slotmatch

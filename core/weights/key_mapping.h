@@ -1,35 +1,47 @@
 #pragma once
 
-#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/weights/dtype.h"
 #include "core/weights/safetensors.h"
 
 namespace slotmatch {
 
-// A tensor that owns its bytes.
-struct OwnedTensor {
-  DType dtype;
-  std::vector<int64_t> shape;
-  std::vector<uint8_t> bytes;
-  TensorView view() const { return {dtype, shape, absl::MakeSpan(bytes)}; }
+using TensorMap = std::map<std::string, TensorView>;
+
+// A key of the source and the key that took it; `to` is empty when none did.
+struct KeyUse {
+  std::string from, to;
 };
 
-struct BackboneKeys {
-  std::map<std::string, OwnedTensor> tensors;  // timm names: blocks.<i>.attn.qkv.weight, ...
-  std::string convention;                      // "huggingface", "timm" or "torch-hub"
-  std::vector<std::string> ignored;            // keys that are not part of the model
+// Tensors under other names. Values never change: they are views of the source's bytes, or of
+// copies in another arrangement.
+struct MappedTensors {
+  TensorMap tensors;
+  std::vector<KeyUse> uses;                              // every key of the source
+  std::vector<std::shared_ptr<const OwnedTensor>> made;  // bytes that are not the source's
 };
 
-// DINOv2 weights in the names of Hugging Face, torch-hub or timm -> timm names without the final
-// norm and the mask token. kDataLoss names the first key that fits none.
-absl::StatusOr<BackboneKeys> MapBackboneKeys(const std::map<std::string, TensorView>& tensors);
+// Names of a DINO or DINOv2 vision transformer. Ours are timm's (blocks.<i>.attn.qkv.weight, ...),
+// and the final norm and the mask token come along, although no model here uses them: so the way
+// back loses nothing. kDataLoss names the first key that fits none, register tokens by name.
+absl::StatusOr<MappedTensors> FromTimm(const TensorMap& tensors);  // torch-hub's names are the same
+absl::StatusOr<MappedTensors> FromHuggingFace(const TensorMap& tensors);
+// Back again. timm has no mask token. Hugging Face has names for DINOv2 only.
+absl::StatusOr<MappedTensors> ToTorchHub(const TensorMap& tensors);
+absl::StatusOr<MappedTensors> ToTimm(const TensorMap& tensors);
+absl::StatusOr<MappedTensors> ToHuggingFace(const TensorMap& tensors);
 
-// Floating-point tensor as another floating-point type, round to nearest even. Other dtypes are
-// returned unchanged.
-OwnedTensor ConvertDType(const TensorView& tensor, DType dtype);
+// Names of a whole model, video (SlotContrast, VideoSAUR) or image (DINOSAUR, whose keys lack
+// ".module"). Ours are those of a video model. The encoder's final norm and mask token, which the
+// reference leaves away, are not taken. kDataLoss names the first key that fits none.
+absl::StatusOr<MappedTensors> FromVideoModel(const TensorMap& tensors);
+absl::StatusOr<MappedTensors> FromImageModel(const TensorMap& tensors);
+absl::StatusOr<MappedTensors> ToVideoModel(const TensorMap& tensors);
+absl::StatusOr<MappedTensors> ToImageModel(const TensorMap& tensors);
 
 }  // namespace slotmatch

@@ -64,6 +64,15 @@ absl::Status OpenParts(PartCache* cache, ModelFiles* model) {
 
 }  // namespace
 
+const char kBackbonePrefix[] = "encoder.module.backbone.model.";
+
+absl::Status WriteManifest(const std::string& directory, const config::Manifest& manifest) {
+  return WriteFileAtomically((fs::path(directory) / "manifest.textproto").string(),
+                             "# proto-file: proto/slotmatch/config/manifest.proto\n"
+                             "# proto-message: slotmatch.config.Manifest\n" +
+                                 ConfigText(manifest));
+}
+
 const TensorView* ModelFiles::Find(const std::string& key) const {
   const auto found = tensors.find(key);
   return found == tensors.end() ? nullptr : &found->second;

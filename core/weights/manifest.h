@@ -33,6 +33,12 @@ class PartCache {
   std::map<std::string, std::shared_ptr<const SafetensorsFile>> files_;
 };
 
+// Where the frozen encoder's keys stand inside a whole model: "encoder.module.backbone.model.".
+extern const char kBackbonePrefix[];
+
+// Writes DIR/manifest.textproto, atomically.
+absl::Status WriteManifest(const std::string& directory, const config::Manifest& manifest);
+
 // Reads DIR/manifest.textproto and its parts. Part paths are relative to the manifest and may not
 // leave the model repository root, the parent of the model's folder (DIR/../..).
 // kNotFound: a file is missing. kDataLoss: a digest differs, a key repeats. kFailedPrecondition:

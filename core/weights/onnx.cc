@@ -5,11 +5,12 @@
 
 #include <cstring>
 #include <limits>
-#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/weights/onnx_linear.h"
+#include "core/weights/onnx_message.h"
 
 namespace slotmatch {
 namespace {
@@ -24,7 +25,11 @@ constexpr int kModelGraph = 7;
 constexpr int kModelMetadata = 14;
 constexpr int kEntryKey = 1;
 constexpr int kEntryValue = 2;
+constexpr int kGraphNode = 1;
 constexpr int kGraphInitializer = 5;
+constexpr int kNodeInput = 1;
+constexpr int kNodeOutput = 2;
+constexpr int kNodeOp = 4;
 constexpr int kTensorDims = 1;
 constexpr int kTensorType = 2;
 constexpr int kTensorFloatData = 4;
@@ -53,58 +58,6 @@ constexpr TypeRow kTypes[] = {
 
 bool IsVarint(int field) { return field == kTensorInt32Data || field == kTensorInt64Data; }
 
-struct Field {
-  int number = 0;
-  std::optional<uint64_t> varint;
-  Bytes bytes;  // of a length-delimited field
-};
-
-// The fields of one message, one after the other.
-class Message {
- public:
-  explicit Message(Bytes bytes)
-      : bytes_(bytes), stream_(bytes.data(), static_cast<int>(bytes.size())) {}
-
-  bool done() const { return stream_.CurrentPosition() == static_cast<int>(bytes_.size()); }
-
-  absl::StatusOr<Field> Next() {
-    enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
-    const uint32_t tag = stream_.ReadTag();
-    Field field;
-    field.number = static_cast<int>(tag >> 3);
-    bool ok = field.number > 0;
-    uint64_t varint = 0;
-    uint32_t size = 0;
-    switch (tag & 7) {
-      case kVarint:
-        ok = ok && stream_.ReadVarint64(&varint);
-        field.varint = varint;
-        break;
-      case kFixed64:
-        ok = ok && stream_.Skip(8);
-        break;
-      case kFixed32:
-        ok = ok && stream_.Skip(4);
-        break;
-      case kBytes: {
-        ok = ok && stream_.ReadVarint32(&size);
-        const auto begin = static_cast<size_t>(stream_.CurrentPosition());
-        ok = ok && size <= bytes_.size() - begin && stream_.Skip(static_cast<int>(size));
-        if (ok) field.bytes = bytes_.subspan(begin, size);
-        break;
-      }
-      default:
-        ok = false;
-    }
-    if (ok) return field;
-    return absl::DataLossError("a message is damaged or truncated");
-  }
-
- private:
-  const Bytes bytes_;
-  CodedInputStream stream_;
-};
-
 struct Initializer {
   std::string name;
   std::vector<int64_t> shape;
@@ -119,7 +72,7 @@ absl::StatusOr<std::string> Text(Bytes bytes) {
   return text;
 }
 
-absl::Status AddDims(const Field& field, std::vector<int64_t>* shape) {
+absl::Status AddDims(const WireField& field, std::vector<int64_t>* shape) {
   if (field.varint.has_value()) shape->push_back(static_cast<int64_t>(*field.varint));
   CodedInputStream packed(field.bytes.data(), static_cast<int>(field.bytes.size()));
   while (packed.CurrentPosition() < static_cast<int>(field.bytes.size())) {
@@ -131,7 +84,7 @@ absl::Status AddDims(const Field& field, std::vector<int64_t>* shape) {
   return absl::DataLossError(absl::StrCat("more than ", kMaxRank, " axes"));
 }
 
-absl::Status AddData(const Field& field, Initializer* tensor) {
+absl::Status AddData(const WireField& field, Initializer* tensor) {
   if (field.varint.has_value() || !tensor->data.emplace(field.number, field.bytes).second) {
     return absl::DataLossError("the data is in pieces");
   }
@@ -140,8 +93,8 @@ absl::Status AddData(const Field& field, Initializer* tensor) {
 
 absl::StatusOr<Initializer> ParseInitializer(Bytes bytes) {
   Initializer tensor;
-  for (Message message(bytes); !message.done();) {
-    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
+  for (WireMessage message(bytes); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const WireField field, message.Next());
     switch (field.number) {
       case kTensorDims:
         SM_RETURN_IF_ERROR(AddDims(field, &tensor.shape));
@@ -233,8 +186,8 @@ absl::Status AddInitializer(Bytes bytes, ArchiveContents* contents) {
 absl::Status AddMetadata(Bytes bytes, ArchiveContents* contents) {
   std::string key;
   std::string value;
-  for (Message message(bytes); !message.done();) {
-    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
+  for (WireMessage message(bytes); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const WireField field, message.Next());
     if (field.number != kEntryKey && field.number != kEntryValue) continue;
     SM_ASSIGN_OR_RETURN((field.number == kEntryKey ? key : value), Text(field.bytes));
   }
@@ -242,12 +195,31 @@ absl::Status AddMetadata(Bytes bytes, ArchiveContents* contents) {
   return absl::OkStatus();
 }
 
-absl::Status ReadGraph(Bytes bytes, ArchiveContents* contents) {
-  for (Message message(bytes); !message.done();) {
-    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
-    if (field.number != kGraphInitializer) continue;
-    SM_RETURN_IF_ERROR(AddInitializer(field.bytes, contents));
+// A node that NameLinearWeights() looks at; such nodes have two inputs and one output.
+absl::Status AddNode(Bytes bytes, std::vector<OnnxNode>* nodes) {
+  OnnxNode node;
+  for (WireMessage message(bytes); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const WireField field, message.Next());
+    const std::string text(reinterpret_cast<const char*>(field.bytes.data()), field.bytes.size());
+    if (field.number == kNodeOp) node.op = text;
+    if (field.number == kNodeInput && node.inputs.size() <= 2) node.inputs.push_back(text);
+    if (field.number == kNodeOutput && node.outputs.size() <= 1) node.outputs.push_back(text);
   }
+  if (node.op == "MatMul" || node.op == "Add") nodes->push_back(std::move(node));
+  return absl::OkStatus();
+}
+
+absl::Status ReadGraph(Bytes bytes, ArchiveContents* contents) {
+  std::vector<OnnxNode> nodes;
+  for (WireMessage message(bytes); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const WireField field, message.Next());
+    if (field.number == kGraphInitializer) {
+      SM_RETURN_IF_ERROR(AddInitializer(field.bytes, contents));
+    } else if (field.number == kGraphNode) {
+      SM_RETURN_IF_ERROR(AddNode(field.bytes, &nodes));
+    }
+  }
+  NameLinearWeights(nodes, contents);
   return absl::OkStatus();
 }
 
@@ -261,8 +233,8 @@ absl::Status ReadOnnx(Bytes file, ArchiveContents* contents) {
     return absl::DataLossError("a model of more than 2 GiB is no valid protocol buffer");
   }
   bool has_graph = false;
-  for (Message message(file); !message.done();) {
-    SM_ASSIGN_OR_RETURN(const Field field, message.Next());
+  for (WireMessage message(file); !message.done();) {
+    SM_ASSIGN_OR_RETURN(const WireField field, message.Next());
     if (field.number == kModelGraph) {
       has_graph = true;
       SM_RETURN_IF_ERROR(ReadGraph(field.bytes, contents));

@@ -6,7 +6,8 @@
 
 namespace slotmatch {
 
-// The initialisers of an ONNX model, by their names; its graph is not run. Source: onnx.proto3 of
+// The initialisers of an ONNX model, by their names; its graph is not run, but gives weights of
+// linear layers their names back (core/weights/onnx_linear.h). Source: onnx.proto3 of
 // onnx 1.12 (ModelProto, GraphProto, TensorProto).
 bool IsOnnx(absl::Span<const uint8_t> file);
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
@@ -12,6 +13,8 @@
 #include "core/config/config.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/commands/commands.h"
+#include "trainer/convert/export_model.h"
+#include "trainer/convert/key_report.h"
 #include "trainer/loop/model_writer.h"
 
 namespace slotmatch {
@@ -69,48 +72,100 @@ absl::StatusOr<Checkpoint> ReadCheckpoints(const std::string& run,
   return mean;
 }
 
+struct ExportArguments {
+  std::string run, model, to, out, recipe, data;
+  std::vector<std::string> checkpoints, scores;
+  bool verbose = false;
+};
+
+std::string FormatNames() {
+  return absl::StrJoin(ExportFormats(), ", ", [](std::string* out, const ExportFormat& row) {
+    absl::StrAppend(out, row.name);
+  });
+}
+
+void AddOptions(ExportArguments* arguments, OptionTable* options) {
+  options->Text("run", "DIR", "run folder of slotmatch_trainer train", &arguments->run);
+  options->Repeated("checkpoint", "DIR",
+                    "checkpoint to write, by default the run's newest; several: the mean of their "
+                    "weights",
+                    &arguments->checkpoints);
+  options->Text("model", "DIR", "model directory to write in the names of another program",
+                &arguments->model);
+  options->Text("to", "DIR|FORMAT",
+                absl::StrCat("of a run: model directory to write, REPOSITORY/NAME/VERSION; of a "
+                             "model: ",
+                             FormatNames()),
+                &arguments->to);
+  options->Text("out", "FILE", "of a model: .safetensors, or .pth, .pt, .bin, .ckpt as torch.save",
+                &arguments->out);
+  options->Text("recipe", "FILE", "path of the recipe, for the manifest", &arguments->recipe);
+  options->Text("data", "TEXT", "training data, for the manifest; by default what the run says",
+                &arguments->data);
+  options->Repeated("scores", "DATASET=FILE", "scores of evaluate --json, for the manifest",
+                    &arguments->scores);
+  options->Flag("verbose", "of a model: print what became of every key", &arguments->verbose);
+}
+
+absl::Status ExportRun(const ExportArguments& arguments) {
+  ModelToWrite model;
+  SM_RETURN_IF_ERROR(
+      LoadConfigFile((fs::path(arguments.run) / "train_config.textproto").string(), &model.config));
+  SM_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
+                      ReadCheckpoints(arguments.run, arguments.checkpoints));
+  model.directory = arguments.to;
+  model.tensors = checkpoint.model;
+  model.provenance.set_recipe(arguments.recipe);
+  model.provenance.set_data(arguments.data.empty() ? DataOfRun(arguments.run, model.config.name())
+                                                   : arguments.data);
+  model.provenance.set_seed(model.config.loop().seed());
+  model.provenance.set_steps(checkpoint.step);
+  model.provenance.set_commit(Commit());
+  for (const std::string& scores : arguments.scores) {
+    SM_RETURN_IF_ERROR(AddScores(scores, &model.provenance));
+  }
+  SM_RETURN_IF_ERROR(WriteModel(model));
+  std::printf("step %lld of %s -> %s\n", static_cast<long long>(checkpoint.step),
+              arguments.run.c_str(), arguments.to.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status ExportToFormat(const ExportArguments& arguments) {
+  const ExportFormat* format = FindExportFormat(arguments.to);
+  if (format == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--to '", arguments.to, "' is none of ", FormatNames()));
+  }
+  SM_ASSIGN_OR_RETURN(const std::vector<KeyUse> uses,
+                      ExportModel(arguments.model, *format, arguments.out));
+  std::printf("%s: %s\n%s\n", arguments.model.c_str(), format->what, SummarizeKeys(uses).c_str());
+  if (arguments.verbose) std::printf("%s", ListKeys(uses).c_str());
+  std::printf("-> %s\n", arguments.out.c_str());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ExportCommand(int argc, char** argv) {
-  std::string run, to, recipe, data;
-  std::vector<std::string> checkpoints, scores;
+  ExportArguments arguments;
   OptionTable options("slotmatch_trainer export",
-                      "Writes a checkpoint of a run as a model directory that the server loads.");
-  options.Text("run", "DIR", "run folder of slotmatch_trainer train", &run);
-  options.Repeated("checkpoint", "DIR",
-                   "checkpoint to write, by default the run's newest; several: the mean of their "
-                   "weights",
-                   &checkpoints);
-  options.Text("to", "DIR", "model directory to write, REPOSITORY/NAME/VERSION", &to);
-  options.Text("recipe", "FILE", "path of the recipe, for the manifest", &recipe);
-  options.Text("data", "TEXT", "training data, for the manifest; by default what the run says",
-               &data);
-  options.Repeated("scores", "DATASET=FILE", "scores of evaluate --json, for the manifest",
-                   &scores);
+                      "Writes a checkpoint of a run as a model directory that the server loads, or "
+                      "a model directory as weights that other programs load.");
+  AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
   if (options.help_asked()) {
     std::printf("%s", options.Help().c_str());
     return absl::OkStatus();
   }
-  if (run.empty() || to.empty()) return absl::InvalidArgumentError("export needs --run and --to");
-  ModelToWrite model;
-  SM_RETURN_IF_ERROR(
-      LoadConfigFile((fs::path(run) / "train_config.textproto").string(), &model.config));
-  SM_ASSIGN_OR_RETURN(const Checkpoint checkpoint, ReadCheckpoints(run, checkpoints));
-  model.directory = to;
-  model.tensors = checkpoint.model;
-  model.provenance.set_recipe(recipe);
-  model.provenance.set_data(data.empty() ? DataOfRun(run, model.config.name()) : data);
-  model.provenance.set_seed(model.config.loop().seed());
-  model.provenance.set_steps(checkpoint.step);
-  model.provenance.set_commit(Commit());
-  for (const std::string& argument : scores) {
-    SM_RETURN_IF_ERROR(AddScores(argument, &model.provenance));
+  const bool of_run = !arguments.run.empty() && !arguments.to.empty() && arguments.model.empty() &&
+                      arguments.out.empty();
+  const bool of_model = !arguments.model.empty() && !arguments.to.empty() &&
+                        !arguments.out.empty() && arguments.run.empty();
+  if (!of_run && !of_model) {
+    return absl::InvalidArgumentError(
+        "export needs --run DIR and --to DIR, or --model DIR, --to FORMAT and --out FILE");
   }
-  SM_RETURN_IF_ERROR(WriteModel(model));
-  std::printf("step %lld of %s -> %s\n", static_cast<long long>(checkpoint.step), run.c_str(),
-              to.c_str());
-  return absl::OkStatus();
+  return of_run ? ExportRun(arguments) : ExportToFormat(arguments);
 }
 
 }  // namespace slotmatch

@@ -1,88 +1,112 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
-#include "core/config/config.h"
-#include "core/model/encoder/encoder_table.h"
-#include "core/weights/key_mapping.h"
-#include "slotmatch/config/manifest.pb.h"
 #include "trainer/commands/commands.h"
+#include "trainer/convert/import_model.h"
+#include "trainer/convert/key_report.h"
 
 namespace slotmatch {
 namespace {
 
-// The encoder row whose width is that of the weights.
-absl::StatusOr<std::string> VariantOf(const std::map<std::string, OwnedTensor>& tensors) {
-  const auto cls = tensors.find("cls_token");
-  for (const EncoderRow& row : EncoderTable()) {
-    if (cls != tensors.end() && cls->second.shape.back() == row.shape.dim) return row.name;
-  }
-  return absl::DataLossError("no encoder row has the width of these weights");
+struct ImportArguments {
+  ImportRequest request;
+  std::string input_size;
+  std::string report;
+  bool verbose = false;
+};
+
+std::string KindHelp() {
+  return absl::StrCat(
+      "auto, or ",
+      absl::StrJoin(CheckpointKinds(), ", ", [](std::string* out, const CheckpointKind& row) {
+        absl::StrAppend(out, row.name, " (", row.what, ")");
+      }));
 }
 
-absl::Status WriteBackbone(const std::string& directory, const std::string& name,
-                           const std::string& source, const BackboneKeys& keys) {
-  SM_ASSIGN_OR_RETURN(const std::string variant, VariantOf(keys.tensors));
-  std::map<std::string, OwnedTensor> half;
-  std::map<std::string, TensorView> views;
-  for (const auto& [key, tensor] : keys.tensors) {
-    half[key] = ConvertDType(tensor.view(), DType::kF16);
-    views.emplace(key, half[key].view());
+void AddOptions(ImportArguments* arguments, OptionTable* options) {
+  ImportRequest& request = arguments->request;
+  options->Text("from", "FILE", "weights: safetensors, torch.save (.pth, .bin, .ckpt) or ONNX",
+                &request.from);
+  options->Text("as", "NAME", "name of the model, e.g. dinov2_vitb14", &request.name);
+  options->Text("to", "DIR", "where to write it, by default models/NAME/1", &request.directory);
+  options->Text("kind", "KIND", KindHelp(), &request.map.kind);
+  options->Text("prefix", "TEXT", "of the model's keys, where a file holds several models",
+                &request.map.prefix);
+  options->Repeated("ignore", "TEXT", "leave out the keys that begin so, after the prefix",
+                    &request.map.ignored);
+  options->Integer("num-slots", "N", "slots of a model whose slots start at random",
+                   &request.hints.num_slots);
+  options->Integer("num-heads", "N", "attention heads of an encoder of unknown width",
+                   &request.hints.num_heads);
+  options->Text("input-size", "WxH", "pixels of the input, where the decoder's grid is no square",
+                &arguments->input_size);
+  options->Text("dtype", "TYPE", "keep, f32, f16 or bf16", &request.dtype);
+  options->Text("backbone", "DIR", "share the encoder of this model directory if it is the same",
+                &request.backbone);
+  options->Repeated("set", "PATH=VALUE",
+                    "a field of the manifest, e.g. model.predictor.num_heads=8", &request.settings);
+  options->Text("report", "FILE", "write what became of every key", &arguments->report);
+  options->Flag("verbose", "print what became of every key", &arguments->verbose);
+}
+
+absl::Status ReadInputSize(const std::string& text, ImportHints* hints) {
+  if (text.empty()) return absl::OkStatus();
+  const std::vector<std::string> sides = absl::StrSplit(text, 'x');
+  if (sides.size() == 2 && absl::SimpleAtoi(sides[0], &hints->input_width_px) &&
+      absl::SimpleAtoi(sides[1], &hints->input_height_px) && hints->input_width_px > 0 &&
+      hints->input_height_px > 0) {
+    return absl::OkStatus();
   }
-  const std::string file = (std::filesystem::path(directory) / "weights.safetensors").string();
-  SM_RETURN_IF_ERROR(WriteSafetensors(file, views));
-  config::Manifest manifest;
-  manifest.set_schema_version(1);
-  manifest.set_name(name);
-  manifest.set_version(std::filesystem::path(directory).filename().string());
-  manifest.set_role("backbone");
-  manifest.set_license("Apache-2.0");
-  manifest.mutable_model()->mutable_encoder()->set_variant(variant);
-  manifest.mutable_provenance()->set_data(source);
-  config::WeightPart* part = manifest.add_parts();
-  part->set_role("backbone");
-  part->set_file("weights.safetensors");
-  SM_ASSIGN_OR_RETURN(*part->mutable_sha256(), Sha256OfFile(file));
-  return WriteFileAtomically((std::filesystem::path(directory) / "manifest.textproto").string(),
-                             "# proto-file: proto/slotmatch/config/manifest.proto\n"
-                             "# proto-message: slotmatch.config.Manifest\n" +
-                                 ConfigText(manifest));
+  return absl::InvalidArgumentError("--input-size '" + text + "' is not WIDTHxHEIGHT");
+}
+
+void PrintModel(const ImportResult& result, const std::string& directory) {
+  const config::ModelConfig& model = result.manifest.model();
+  std::printf("encoder %s", model.encoder().variant().c_str());
+  if (result.kind->whole_model) {
+    std::printf(", input %dx%d; %d slots of %d, start %s; predictor %s, decoder %s",
+                model.encoder().input_width_px(), model.encoder().input_height_px(),
+                model.num_slots(), model.slot_dim(), model.slot_init().kind().c_str(),
+                model.predictor().kind().c_str(), model.decoder().kind().c_str());
+  }
+  std::printf("\n-> %s\n", directory.c_str());
 }
 
 }  // namespace
 
 absl::Status ImportCommand(int argc, char** argv) {
-  std::string from, name, to;
+  ImportArguments arguments;
   OptionTable options("slotmatch_trainer import",
-                      "Turns DINOv2 weights (safetensors, Hugging Face, torch-hub or timm names) "
-                      "into a backbone directory in F16.");
-  options.Text("from", "FILE", "safetensors file", &from);
-  options.Text("as", "NAME", "name of the backbone, e.g. dinov2_vits14", &name);
-  options.Text("to", "DIR", "where to write it, by default models/NAME/1", &to);
+                      "Turns published weights into a model directory: DINO and DINOv2 backbones, "
+                      "SlotContrast, VideoSAUR and DINOSAUR checkpoints.");
+  AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
   if (options.help_asked()) {
     std::printf("%s", options.Help().c_str());
     return absl::OkStatus();
   }
-  if (from.empty() || name.empty()) {
+  ImportRequest& request = arguments.request;
+  if (request.from.empty() || request.name.empty()) {
     return absl::InvalidArgumentError("import needs --from FILE and --as NAME");
   }
-  if (to.empty()) to = absl::StrCat("models/", name, "/1");
-  SM_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(from));
-  absl::StatusOr<BackboneKeys> keys = MapBackboneKeys(file->tensors());
-  if (!keys.ok()) return Annotate(keys.status(), from);
-  SM_ASSIGN_OR_RETURN(const std::string digest, Sha256OfFile(from));
-  const std::string source =
-      absl::StrCat(std::filesystem::path(from).filename().string(), " (SHA-256 ", digest, ")");
-  SM_RETURN_IF_ERROR(WriteBackbone(to, name, source, *keys));
-  std::printf("%zu tensors in %s names -> %s; ignored:", keys->tensors.size(),
-              keys->convention.c_str(), to.c_str());
-  for (const std::string& key : keys->ignored) std::printf(" %s", key.c_str());
-  std::printf("\n");
-  return absl::OkStatus();
+  if (request.directory.empty()) request.directory = absl::StrCat("models/", request.name, "/1");
+  SM_RETURN_IF_ERROR(ReadInputSize(arguments.input_size, &request.hints));
+  SM_ASSIGN_OR_RETURN(const ImportResult result, ImportModel(request));
+  std::printf("%s: %s%s\n", std::filesystem::path(request.from).filename().c_str(),
+              result.kind->what,
+              result.prefix.empty() ? "" : (", keys below '" + result.prefix + "'").c_str());
+  std::printf("%s\n", SummarizeKeys(result.uses).c_str());
+  if (arguments.verbose) std::printf("%s", ListKeys(result.uses).c_str());
+  PrintModel(result, request.directory);
+  if (arguments.report.empty()) return absl::OkStatus();
+  return WriteFileAtomically(arguments.report, ListKeys(result.uses));
 }
 
 }  // namespace slotmatch

@@ -18,9 +18,8 @@ struct ModelToWrite {
   std::map<std::string, torch::Tensor> tensors;  // head: everything but the backbone
 };
 
-// Writes a complete model directory: head weights (F32), and a manifest that names the backbone of
-// `config.backbone` as REPOSITORY/<backbone name>/<version>; when that is not in the repository
-// yet it is linked or copied there.
+// Writes a complete model directory: head weights (F32), and a manifest that names the encoder of
+// `config.backbone`, which is shared or brought into the repository (core/weights/backbone_part.h).
 absl::Status WriteModel(const ModelToWrite& model);
 
 }  // namespace slotmatch

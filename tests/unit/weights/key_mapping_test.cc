@@ -3,11 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstring>
-#include <limits>
-
-#include "core/base/float16.h"
 #include "tests/support/status_matchers.h"
 
 namespace slotmatch {
@@ -15,7 +10,6 @@ namespace {
 
 using absl::StatusCode;
 using testing::ElementsAre;
-using testing::UnorderedElementsAre;
 
 constexpr int kBlocks = 2;
 
@@ -82,52 +76,66 @@ Archive HuggingFaceArchive() {
   return archive;
 }
 
-std::vector<std::string> Keys(const std::map<std::string, OwnedTensor>& tensors) {
+std::vector<std::string> Keys(const TensorMap& tensors) {
   std::vector<std::string> keys;
   for (const auto& [key, tensor] : tensors) keys.push_back(key);
   return keys;
 }
 
-std::vector<std::string> ModelKeys() {
+std::vector<std::string> Unused(const MappedTensors& mapped) {
   std::vector<std::string> keys;
-  const Archive archive = TimmArchive();
-  for (const auto& [key, view] : archive.views()) {
-    if (key.rfind("norm.", 0) != 0) keys.push_back(key);
+  for (const KeyUse& use : mapped.uses) {
+    if (use.to.empty()) keys.push_back(use.from);
   }
   return keys;
 }
 
-TEST(MapBackboneKeys, TimmNamesStayWithoutTheFinalNorm) {
-  const Archive archive = TimmArchive();
-  const auto result = MapBackboneKeys(archive.views());
-  ASSERT_THAT(result, IsOk());
-  EXPECT_EQ(result->convention, "timm");
-  EXPECT_EQ(Keys(result->tensors), ModelKeys());
-  EXPECT_THAT(result->ignored, UnorderedElementsAre("norm.weight", "norm.bias"));
-  EXPECT_EQ(result->tensors.at("blocks.1.ls2.gamma").bytes[0], archive.Fill("blocks.1.ls2.gamma"));
+// Same keys, shapes and bytes.
+void ExpectSame(const TensorMap& a, const TensorMap& b) {
+  EXPECT_EQ(Keys(a), Keys(b));
+  for (const auto& [key, view] : a) {
+    if (b.count(key) == 0) continue;
+    EXPECT_EQ(view.shape, b.at(key).shape) << key;
+    EXPECT_EQ(view.bytes, b.at(key).bytes) << key;
+  }
 }
 
-TEST(MapBackboneKeys, HubNamesAreTimmsWithAMaskToken) {
+TEST(FromTimm, NamesAreOursAndTheClassifierIsLeftOut) {
   Archive archive = TimmArchive();
   archive.Add("mask_token", {1, 2});
-  const auto result = MapBackboneKeys(archive.views());
+  const TensorMap ours = archive.views();
+  archive.Add("head.weight", {2});
+  const auto result = FromTimm(archive.views());
   ASSERT_THAT(result, IsOk());
-  EXPECT_EQ(result->convention, "torch-hub");
-  EXPECT_EQ(Keys(result->tensors), ModelKeys());
-  EXPECT_THAT(result->ignored, UnorderedElementsAre("mask_token", "norm.weight", "norm.bias"));
+  ExpectSame(result->tensors, ours);
+  EXPECT_THAT(Unused(*result), ElementsAre("head.weight"));
+  EXPECT_EQ(result->uses.size(), ours.size() + 1);
 }
 
-TEST(MapBackboneKeys, HuggingFaceNamesBecomeTimms) {
-  const Archive archive = HuggingFaceArchive();
-  const auto result = MapBackboneKeys(archive.views());
+TEST(ToTimm, HasNoMaskToken) {
+  Archive archive = TimmArchive();
+  archive.Add("mask_token", {1, 2});
+  const auto result = ToTimm(archive.views());
   ASSERT_THAT(result, IsOk());
-  EXPECT_EQ(result->convention, "huggingface");
-  EXPECT_EQ(Keys(result->tensors), ModelKeys());
-  EXPECT_THAT(result->ignored,
-              UnorderedElementsAre("embeddings.mask_token", "layernorm.weight", "layernorm.bias"));
+  ExpectSame(result->tensors, TimmArchive().views());
+  EXPECT_THAT(Unused(*result), ElementsAre("mask_token"));
+  ExpectSame(ToTorchHub(archive.views())->tensors, archive.views());
+}
+
+TEST(FromHuggingFace, NamesBecomeOurs) {
+  Archive archive = HuggingFaceArchive();
+  archive.Add("classifier.weight", {2});
+  const auto result = FromHuggingFace(archive.views());
+  ASSERT_THAT(result, IsOk());
+  Archive timm = TimmArchive();
+  timm.Add("mask_token", {1});
+  EXPECT_EQ(Keys(result->tensors), Keys(timm.views()));
+  EXPECT_THAT(Unused(*result), ElementsAre("classifier.weight"));
   const std::pair<const char*, const char*> rows[] = {
       {"cls_token", "embeddings.cls_token"},
+      {"mask_token", "embeddings.mask_token"},
       {"pos_embed", "embeddings.position_embeddings"},
+      {"norm.bias", "layernorm.bias"},
       {"patch_embed.proj.bias", "embeddings.patch_embeddings.projection.bias"},
       {"blocks.1.norm2.weight", "encoder.layer.1.norm2.weight"},
       {"blocks.0.attn.proj.weight", "encoder.layer.0.attention.output.dense.weight"},
@@ -140,14 +148,46 @@ TEST(MapBackboneKeys, HuggingFaceNamesBecomeTimms) {
   }
 }
 
-TEST(MapBackboneKeys, HuggingFaceQueryKeyValueAreStackedInThisOrder) {
+TEST(FromHuggingFace, EveryKeyTellsWhereItWent) {
   const Archive archive = HuggingFaceArchive();
-  const auto result = MapBackboneKeys(archive.views());
+  const auto result = FromHuggingFace(archive.views());
   ASSERT_THAT(result, IsOk());
-  const OwnedTensor& weight = result->tensors.at("blocks.1.attn.qkv.weight");
+  std::map<std::string, std::string> uses;
+  for (const KeyUse& use : result->uses) uses[use.from] = use.to;
+  EXPECT_EQ(uses.size(), archive.views().size());
+  EXPECT_EQ(uses["encoder.layer.1.attention.attention.key.bias"], "blocks.1.attn.qkv.bias");
+  EXPECT_EQ(uses["layernorm.weight"], "norm.weight");
+}
+
+TEST(ToHuggingFace, IsTheWayBack) {
+  const Archive archive = HuggingFaceArchive();
+  const auto ours = FromHuggingFace(archive.views());
+  ASSERT_THAT(ours, IsOk());
+  const auto back = ToHuggingFace(ours->tensors);
+  ASSERT_THAT(back, IsOk());
+  ExpectSame(back->tensors, archive.views());
+  EXPECT_THAT(Unused(*back), testing::IsEmpty());
+}
+
+TEST(ToHuggingFace, NeedsWhatDinoV2Has) {
+  Archive plain;
+  plain.Add("cls_token", {2});
+  EXPECT_THAT(ToHuggingFace(plain.views()),
+              FailsWith(StatusCode::kFailedPrecondition, "layer scale"));
+  Archive odd = TimmArchive();
+  odd.Add("blocks.0.attn.qkv.bias", {4});
+  EXPECT_THAT(ToHuggingFace(odd.views()),
+              FailsWith(StatusCode::kDataLoss, "blocks.0.attn.qkv.bias"));
+}
+
+TEST(FromHuggingFace, QueryKeyValueAreStackedInThisOrder) {
+  const Archive archive = HuggingFaceArchive();
+  const auto result = FromHuggingFace(archive.views());
+  ASSERT_THAT(result, IsOk());
+  const TensorView& weight = result->tensors.at("blocks.1.attn.qkv.weight");
   EXPECT_THAT(weight.shape, ElementsAre(6, 3));
   ASSERT_EQ(weight.bytes.size(), 18u);
-  const OwnedTensor& bias = result->tensors.at("blocks.1.attn.qkv.bias");
+  const TensorView& bias = result->tensors.at("blocks.1.attn.qkv.bias");
   EXPECT_THAT(bias.shape, ElementsAre(6));
   int row = 0;
   for (const char* part : {"query", "key", "value"}) {
@@ -159,110 +199,102 @@ TEST(MapBackboneKeys, HuggingFaceQueryKeyValueAreStackedInThisOrder) {
   }
 }
 
-TEST(MapBackboneKeys, MissingPartsOfAttentionAreNamed) {
+TEST(FromHuggingFace, MissingPartsOfAttentionAreNamed) {
   for (const char* part : {"query", "key", "value"}) {
     Archive archive = HuggingFaceArchive();
     const std::string key = std::string("encoder.layer.1.attention.attention.") + part + ".bias";
     archive.Remove(key);
-    EXPECT_THAT(MapBackboneKeys(archive.views()), FailsWith(StatusCode::kDataLoss, key));
+    EXPECT_THAT(FromHuggingFace(archive.views()), FailsWith(StatusCode::kDataLoss, key));
   }
 }
 
-TEST(MapBackboneKeys, PartsOfAttentionMustFitEachOther) {
+TEST(FromHuggingFace, PartsOfAttentionMustFitEachOther) {
   const std::string stem = "encoder.layer.0.attention.attention.";
   for (const std::vector<int64_t>& shape :
        {std::vector<int64_t>{}, {6}, {2, 4}, {2, 3, 1}, {2, 0}}) {
     for (const char* part : {"query", "key", "value"}) {
       Archive archive = HuggingFaceArchive();
       archive.Add(stem + part + ".weight", shape);
-      EXPECT_THAT(MapBackboneKeys(archive.views()), FailsWith(StatusCode::kDataLoss, stem)) << part;
+      EXPECT_THAT(FromHuggingFace(archive.views()), FailsWith(StatusCode::kDataLoss, stem)) << part;
     }
   }
 }
 
-TEST(MapBackboneKeys, KeysThatFitNoModelAreNamed) {
-  for (Archive archive : {TimmArchive(), HuggingFaceArchive()}) {
-    archive.Add("register_tokens_x", {1});
-    EXPECT_THAT(MapBackboneKeys(archive.views()),
-                FailsWith(StatusCode::kDataLoss, "register_tokens_x"));
+TEST(BackboneNames, KeysThatFitNoModelAreNamed) {
+  for (const char* key : {"blocks.0.attn.qkv.scale", "block.0.norm1.weight", "blocks.x.ls1.gamma",
+                          "blocks.", "cls_token.weight"}) {
+    Archive timm = TimmArchive();
+    timm.Add(key, {1});
+    EXPECT_THAT(FromTimm(timm.views()), FailsWith(StatusCode::kDataLoss, key));
   }
-  Archive timm = TimmArchive();
-  timm.Add("blocks.0.attn.qkv.scale", {1});
-  EXPECT_THAT(MapBackboneKeys(timm.views()),
-              FailsWith(StatusCode::kDataLoss, "blocks.0.attn.qkv.scale"));
+  for (const char* key :
+       {"encoder.layer.0.attention.attention.query.scale", "encoder.layer.", "encoder.layer.0",
+        "encoder.layer.x.norm1.weight", "encoder.layer.0.attention.attention.query",
+        "encoder.layer.0.attention.attention.values.bias", "embeddings.cls_tokens"}) {
+    Archive hugging_face = HuggingFaceArchive();
+    hugging_face.Add(key, {1});
+    EXPECT_THAT(FromHuggingFace(hugging_face.views()), FailsWith(StatusCode::kDataLoss, key));
+  }
 }
 
-TEST(MapBackboneKeys, OtherArchivesAreNotBackbones) {
+TEST(BackboneNames, RegisterTokensAreRefusedByName) {
+  Archive hub = TimmArchive(), timm = TimmArchive(), hugging_face = HuggingFaceArchive();
+  hub.Add("register_tokens", {1, 4, 2});
+  timm.Add("reg_token", {1, 4, 2});
+  hugging_face.Add("embeddings.register_tokens", {1, 4, 2});
+  const std::string fragment = "register tokens are not supported";
+  EXPECT_THAT(FromTimm(hub.views()), FailsWith(StatusCode::kDataLoss, fragment));
+  EXPECT_THAT(FromTimm(timm.views()), FailsWith(StatusCode::kDataLoss, fragment));
+  EXPECT_THAT(FromHuggingFace(hugging_face.views()), FailsWith(StatusCode::kDataLoss, fragment));
+}
+
+// Keys of a whole model; `module` is ".module" in a video model.
+Archive WholeModel(const std::string& module) {
   Archive archive;
-  archive.Add("fc.weight", {1});
-  EXPECT_THAT(MapBackboneKeys(archive.views()), FailsWith(StatusCode::kDataLoss, "cls_token"));
-  EXPECT_THAT(MapBackboneKeys({}), FailsWith(StatusCode::kDataLoss, "cls_token"));
-}
-
-template <typename T>
-OwnedTensor Tensor(DType dtype, const std::vector<T>& values) {
-  OwnedTensor tensor{dtype, {static_cast<int64_t>(values.size())}, {}};
-  tensor.bytes.resize(values.size() * sizeof(T));
-  std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
-  return tensor;
-}
-
-template <typename T>
-std::vector<T> Values(const OwnedTensor& tensor) {
-  std::vector<T> values(tensor.bytes.size() / sizeof(T));
-  std::memcpy(values.data(), tensor.bytes.data(), tensor.bytes.size());
-  return values;
-}
-
-const std::vector<float> kNumbers = {0.0f, -0.0f, 1.0f, -2.5f, 0.333333f, 65504.0f, 1e-7f, 3e38f};
-
-TEST(ConvertDType, HalvesAreThoseOfTheConversion) {
-  const auto halves =
-      Values<uint16_t>(ConvertDType(Tensor(DType::kF32, kNumbers).view(), DType::kF16));
-  ASSERT_EQ(halves.size(), kNumbers.size());
-  for (size_t i = 0; i < halves.size(); ++i) EXPECT_EQ(halves[i], FloatToHalf(kNumbers[i])) << i;
-}
-
-TEST(ConvertDType, HalvesAndBFloatsSurviveBinary32) {
-  std::vector<uint16_t> all;
-  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
-    const bool half_nan = (bits & 0x7fff) > 0x7c00, bfloat_nan = (bits & 0x7fff) > 0x7f80;
-    if (!half_nan && !bfloat_nan) all.push_back(static_cast<uint16_t>(bits));
+  for (const std::string& key :
+       {std::string("initializer.slots"), "encoder" + module + ".backbone.model.cls_token",
+        "encoder" + module + ".output_transform.layers.0.bias",
+        "processor" + module + ".corrector.to_k.weight", "decoder" + module + ".pos_emb"}) {
+    archive.Add(key, {2});
   }
-  for (const DType dtype : {DType::kF16, DType::kBF16}) {
-    const OwnedTensor wide = ConvertDType(Tensor(dtype, all).view(), DType::kF32);
-    EXPECT_EQ(Values<uint16_t>(ConvertDType(wide.view(), dtype)), all) << DTypeName(dtype);
+  return archive;
+}
+
+TEST(WholeModelNames, ImageModelsLackTheModule) {
+  const Archive image = WholeModel("");
+  const auto ours = FromImageModel(image.views());
+  ASSERT_THAT(ours, IsOk());
+  ExpectSame(ours->tensors, WholeModel(".module").views());
+  const auto back = ToImageModel(ours->tensors);
+  ASSERT_THAT(back, IsOk());
+  ExpectSame(back->tensors, image.views());
+}
+
+TEST(WholeModelNames, VideoModelsKeepTheirNamesAndLoseWhatFollowsTheEncoder) {
+  Archive archive = WholeModel(".module");
+  archive.Add("processor.module.predictor.blocks.0.norm1.bias", {2});
+  const TensorMap ours = archive.views();
+  archive.Add("encoder.module.backbone.model.norm.weight", {2});
+  archive.Add("encoder.module.backbone.model.mask_token", {2});
+  for (const auto& map : {FromVideoModel(archive.views()), ToVideoModel(archive.views())}) {
+    ASSERT_THAT(map, IsOk());
+    ExpectSame(map->tensors, ours);
+    EXPECT_THAT(Unused(*map), ElementsAre("encoder.module.backbone.model.mask_token",
+                                          "encoder.module.backbone.model.norm.weight"));
   }
 }
 
-TEST(ConvertDType, BFloatRoundsToNearestEven) {
-  const std::vector<uint32_t> bits = {0x3f808000, 0x3f818000, 0x3f807fff, 0x3f808001, 0x7f7fffff};
-  const OwnedTensor narrow = ConvertDType(Tensor(DType::kF32, bits).view(), DType::kBF16);
-  EXPECT_THAT(Values<uint16_t>(narrow), ElementsAre(0x3f80, 0x3f82, 0x3f80, 0x3f81, 0x7f80));
-}
-
-TEST(ConvertDType, NanStaysNan) {
-  const std::vector<uint32_t> nan = {0x7f800001, 0xffc00000};
-  for (const DType dtype : {DType::kF16, DType::kBF16, DType::kF64}) {
-    const OwnedTensor there = ConvertDType(Tensor(DType::kF32, nan).view(), dtype);
-    for (const float value : Values<float>(ConvertDType(there.view(), DType::kF32))) {
-      EXPECT_TRUE(std::isnan(value)) << DTypeName(dtype);
-    }
-  }
-}
-
-TEST(ConvertDType, DoublesKeepEveryFloat) {
-  const OwnedTensor wide = ConvertDType(Tensor(DType::kF32, kNumbers).view(), DType::kF64);
-  EXPECT_EQ(Values<double>(wide), std::vector<double>(kNumbers.begin(), kNumbers.end()));
-  EXPECT_EQ(Values<float>(ConvertDType(wide.view(), DType::kF32)), kNumbers);
-}
-
-TEST(ConvertDType, OtherTypesStayAsTheyAre) {
-  const OwnedTensor integers = Tensor<int32_t>(DType::kI32, {1, -2});
-  const OwnedTensor same = ConvertDType(integers.view(), DType::kF16);
-  EXPECT_EQ(same.dtype, DType::kI32);
-  EXPECT_EQ(same.bytes, integers.bytes);
-  EXPECT_EQ(ConvertDType(Tensor(DType::kF32, kNumbers).view(), DType::kI32).dtype, DType::kF32);
+TEST(WholeModelNames, KeysThatFitNoModelAreNamed) {
+  Archive video = WholeModel(".module");
+  video.Add("distill.weight", {2});
+  EXPECT_THAT(FromVideoModel(video.views()), FailsWith(StatusCode::kDataLoss, "distill.weight"));
+  Archive image = WholeModel("");
+  const std::string predictor = "processor.module.predictor.blocks.0.norm1.bias";
+  image.Add(predictor, {2});
+  EXPECT_THAT(FromImageModel(image.views()), FailsWith(StatusCode::kDataLoss, predictor));
+  Archive ours = WholeModel(".module");
+  ours.Add(predictor, {2});
+  EXPECT_THAT(ToImageModel(ours.views()), FailsWith(StatusCode::kDataLoss, predictor));
 }
 
 }  // namespace
