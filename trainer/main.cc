@@ -15,6 +15,7 @@ const std::vector<Command>& CommandTable() {
       {"train", "train a teacher or a student by a recipe", TrainCommand},
       {"evaluate", "score models on a labelled dataset", EvaluateCommand},
       {"describe", "count parameters, FLOPs and memory of models", DescribeCommand},
+      {"dataset", "report what is in a dataset, or show it", DatasetCommand},
       {"infer", "segment a video without a server", InferCommand},
       {"export", "write a checkpoint as a model directory, or a model for other programs",
        ExportCommand},

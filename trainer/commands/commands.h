@@ -17,6 +17,7 @@ const std::vector<Command>& CommandTable();
 absl::Status TrainCommand(int argc, char** argv);
 absl::Status EvaluateCommand(int argc, char** argv);
 absl::Status DescribeCommand(int argc, char** argv);
+absl::Status DatasetCommand(int argc, char** argv);
 absl::Status InferCommand(int argc, char** argv);
 absl::Status ExportCommand(int argc, char** argv);
 absl::Status ImportCommand(int argc, char** argv);

@@ -8,10 +8,9 @@ namespace slotmatch {
 
 const std::vector<DatasetRow>& DatasetTable() {
   static const auto& rows = *new std::vector<DatasetRow>{
-      {"davis", OpenDavis},
-      {"frames", OpenFrames},
-      {"images", OpenImages},
-      {"video", OpenVideoFiles},
+      {"coco", OpenCoco},     {"davis", OpenDavis},      {"movi", OpenMovi},
+      {"ovis", OpenYtvis},    {"ytvis", OpenYtvis},      {"frames", OpenFrames},
+      {"images", OpenImages}, {"video", OpenVideoFiles},
   };
   return rows;
 }

@@ -8,20 +8,33 @@
 #include "core/base/status.h"
 #include "trainer/data/dataset_table.h"
 #include "trainer/data/frame_folders.h"
+#include "trainer/data/tar_shards.h"
 
 namespace slotmatch {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The one resolution folder below JPEGImages, e.g. "480p".
+// The folder below JPEGImages: 480p, the reference's, where several are; else the last by name.
 absl::StatusOr<std::string> Resolution(const fs::path& root) {
+  if (fs::is_directory(root / "JPEGImages" / "480p")) return "480p";
   const std::vector<std::string> folders = SortedFolders((root / "JPEGImages").string());
   if (folders.empty()) {
     return absl::DataLossError(absl::StrCat(
         root.string(), " is not in DAVIS layout: no JPEGImages/<resolution>/<clip>/ folders"));
   }
   return fs::path(folders.back()).filename().string();
+}
+
+// Where the masks lie. The package "Unsupervised TrainVal" has a folder of its own name.
+absl::StatusOr<fs::path> AnnotationFolder(const fs::path& root, const std::string& configured) {
+  if (configured.empty()) {
+    return root / (fs::exists(root / "Annotations_unsupervised") ? "Annotations_unsupervised"
+                                                                 : "Annotations");
+  }
+  if (fs::is_directory(root / configured)) return root / configured;
+  return absl::NotFoundError(
+      absl::StrCat("annotations '", configured, "' are not a folder of ", root.string()));
 }
 
 // ImageSets/<split>.txt or ImageSets/<year>/<split>.txt, the latest year first.
@@ -53,8 +66,8 @@ absl::StatusOr<std::vector<std::string>> ClipNames(const std::string& file) {
   return names;
 }
 
-absl::StatusOr<FrameFiles> OpenClip(const fs::path& root, const std::string& resolution,
-                                    const std::string& name) {
+absl::StatusOr<FrameFiles> OpenClip(const fs::path& root, const fs::path& annotation_root,
+                                    const std::string& resolution, const std::string& name) {
   FrameFiles video{
       name,
       SortedFiles((root / "JPEGImages" / resolution / name).string(), {".jpg", ".jpeg", ".png"}),
@@ -63,7 +76,7 @@ absl::StatusOr<FrameFiles> OpenClip(const fs::path& root, const std::string& res
     return absl::DataLossError(absl::StrCat("clip '", name, "' has no frames under ",
                                             (root / "JPEGImages" / resolution).string()));
   }
-  const fs::path annotations = root / "Annotations" / resolution / name;
+  const fs::path annotations = annotation_root / resolution / name;
   if (!fs::exists(annotations)) return video;
   for (const std::string& image : video.images) {
     const fs::path label = annotations / fs::path(image).filename().replace_extension(".png");
@@ -78,8 +91,12 @@ absl::StatusOr<FrameFiles> OpenClip(const fs::path& root, const std::string& res
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<VideoDataset>> OpenDavis(const config::DatasetConfig& config) {
+  if (HasTarShards(config)) {
+    return OpenTarShards(config, {"video", ShardLabels::kOneMap, /*void_labels=*/true, {}});
+  }
   const fs::path root(config.path());
   SM_ASSIGN_OR_RETURN(const std::string resolution, Resolution(root));
+  SM_ASSIGN_OR_RETURN(const fs::path annotations, AnnotationFolder(root, config.annotations()));
   std::vector<std::string> names;
   if (fs::exists(root / "ImageSets")) {
     const std::string file = SplitFile(root, config.split());
@@ -95,14 +112,14 @@ absl::StatusOr<std::unique_ptr<VideoDataset>> OpenDavis(const config::DatasetCon
   }
   std::vector<FrameFiles> videos;
   for (const std::string& name : names) {
-    SM_ASSIGN_OR_RETURN(FrameFiles video, OpenClip(root, resolution, name));
+    SM_ASSIGN_OR_RETURN(FrameFiles video, OpenClip(root, annotations, resolution, name));
     videos.push_back(std::move(video));
   }
   if (videos.empty()) {
     return absl::DataLossError(
         absl::StrCat("split '", config.split(), "' of ", config.path(), " names no clip"));
   }
-  return std::make_unique<FrameFileDataset>(std::move(videos));
+  return std::make_unique<FrameFileDataset>(std::move(videos), config.mask_values());
 }
 
 }  // namespace slotmatch

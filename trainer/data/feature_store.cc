@@ -5,14 +5,16 @@
 #include <filesystem>
 #include <thread>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/bounded_queue.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
 #include "core/config/config.h"
-#include "core/image/preprocess.h"
+#include "core/image/transform.h"
 #include "core/weights/safetensors.h"
+#include "trainer/data/random.h"
 
 namespace slotmatch {
 namespace {
@@ -41,12 +43,30 @@ absl::StatusOr<CachedVideo> OpenCached(const std::string& path, const std::strin
   return CachedVideo{name, std::move(file), std::move(tokens)};
 }
 
+FrameTransform PlanOf(const FeatureExtractor& extractor, uint64_t video_seed, const Image& image) {
+  const PixelSize in{image.width, image.height};
+  const PixelSize out{extractor.input_width_px, extractor.input_height_px};
+  if (extractor.crop.kind() == config::RandomCrop::NONE) {
+    return PlanTransform(extractor.preprocessing.geometry(), in, out);
+  }
+  // The same numbers for every frame.
+  Random random(video_seed, static_cast<uint64_t>(extractor.crop_variant));
+  return PlanRandomCrop(extractor.crop, in, out, [&] { return random.Uniform(); });
+}
+
+uint64_t VideoSeed(const FeatureExtractor& extractor, const std::string& content_key) {
+  uint64_t content = 0;
+  static_cast<void>(absl::SimpleHexAtoi(content_key.substr(0, 16), &content));
+  return extractor.crop_seed ^ content;
+}
+
 // Reads and preprocesses in a thread of its own, so that the encoder never waits for pixels.
 class FrameBatches {
  public:
-  FrameBatches(const VideoDataset& dataset, int64_t video, const FeatureExtractor& extractor)
-      : extractor_(extractor), queue_(2), reader_([this, &dataset, video] {
-          status_ = Read(dataset, video);
+  FrameBatches(const VideoDataset& dataset, int64_t video, uint64_t video_seed,
+               const FeatureExtractor& extractor)
+      : extractor_(extractor), queue_(2), reader_([this, &dataset, video, video_seed] {
+          status_ = Read(dataset, video, video_seed);
           queue_.Close();
         }) {}
   ~FrameBatches() {
@@ -58,14 +78,14 @@ class FrameBatches {
   absl::Status status() const { return status_; }               // after Next() gave nothing
 
  private:
-  absl::Status Read(const VideoDataset& dataset, int64_t video) {
+  absl::Status Read(const VideoDataset& dataset, int64_t video, uint64_t video_seed) {
     std::vector<torch::Tensor> frames;
     SM_RETURN_IF_ERROR(dataset.ForEachFrame(video, false, [&](DatasetFrame frame) {
       torch::Tensor pixels =
           torch::empty({3, extractor_.input_height_px, extractor_.input_width_px});
-      Preprocess(frame.image, extractor_.preprocessing, extractor_.input_height_px,
-                 extractor_.input_width_px,
-                 absl::MakeSpan(pixels.data_ptr<float>(), pixels.numel()));
+      TransformImage(frame.image, PlanOf(extractor_, video_seed, frame.image),
+                     extractor_.preprocessing,
+                     absl::MakeSpan(pixels.data_ptr<float>(), pixels.numel()));
       frames.push_back(std::move(pixels));
       return static_cast<int>(frames.size()) == extractor_.batch_frames ? Send(&frames)
                                                                         : absl::OkStatus();
@@ -85,12 +105,12 @@ class FrameBatches {
   std::thread reader_;  // last: it uses the members above
 };
 
-absl::Status ComputeVideo(const VideoDataset& dataset, int64_t video,
+absl::Status ComputeVideo(const VideoDataset& dataset, int64_t video, uint64_t video_seed,
                           const FeatureExtractor& extractor, const std::string& path,
                           int64_t* frames_done, Progress* progress) {
   torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> tokens;
-  FrameBatches batches(dataset, video, extractor);
+  FrameBatches batches(dataset, video, video_seed, extractor);
   while (std::optional<torch::Tensor> batch = batches.Next()) {
     if (extractor.stop && extractor.stop()) {
       return absl::CancelledError(
@@ -126,7 +146,8 @@ class MappedFeatureStore : public FeatureStore {
     const std::string name = dataset.video_name(video);
     absl::StatusOr<CachedVideo> cached = OpenCached(path, name, extractor);
     if (!cached.ok()) {
-      SM_RETURN_IF_ERROR(ComputeVideo(dataset, video, extractor, path, &frames_done_, progress));
+      SM_RETURN_IF_ERROR(ComputeVideo(dataset, video, VideoSeed(extractor, content), extractor,
+                                      path, &frames_done_, progress));
       cached = OpenCached(path, name, extractor);
     }
     SM_RETURN_IF_ERROR(cached.status());
@@ -151,9 +172,13 @@ absl::StatusOr<std::unique_ptr<FeatureStore>> FeatureStore::Open(const VideoData
                                                                  const FeatureExtractor& extractor,
                                                                  const std::string& cache_dir,
                                                                  Progress* progress) {
-  const std::string key =
+  std::string key =
       absl::StrCat(extractor.digest, "|", extractor.input_height_px, "x", extractor.input_width_px,
                    "|", extractor.preprocessing.ShortDebugString());
+  if (extractor.crop.kind() != config::RandomCrop::NONE) {
+    absl::StrAppend(&key, "|", extractor.crop.ShortDebugString(), "|", extractor.crop_seed, "|",
+                    extractor.crop_variant);
+  }
   auto store = std::make_unique<MappedFeatureStore>();
   for (int64_t video = 0; video < dataset.num_videos(); ++video) {
     const absl::Status added = store->AddVideo(dataset, video, extractor, cache_dir, key, progress);

@@ -19,6 +19,11 @@ struct FeatureExtractor {
   std::function<torch::Tensor(const torch::Tensor&)> encode;
   std::string digest;  // of backbone weights, depth and what is taken: part of every cache key
   config::Preprocessing preprocessing;
+  // Kind other than NONE: a random crop takes the place of preprocessing's geometry, one for all
+  // frames of a video, a function of (crop_seed, crop_variant, the video's content).
+  config::RandomCrop crop;
+  int crop_variant = 0;
+  uint64_t crop_seed = 0;
   int input_height_px = 0;
   int input_width_px = 0;
   int64_t num_tokens = 0;  // N
@@ -29,8 +34,8 @@ struct FeatureExtractor {
 };
 
 // Backbone tokens of every frame of a dataset, F16, memory-mapped from files under `cache_dir`:
-// one file per video, named by SHA-256 of (content key, extractor digest, preprocessing, size).
-// Missing files are computed once, written atomically; several processes may share a folder.
+// one file per video, named by SHA-256 of (content key, extractor digest, preprocessing, size,
+// crop). Missing files are computed once, written atomically; several processes may share a folder.
 // A video that cannot be read is skipped with one warning naming it, and counted.
 class FeatureStore {
  public:

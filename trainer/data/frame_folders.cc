@@ -20,13 +20,6 @@ const std::vector<std::string>& ImageExtensions() {
   return extensions;
 }
 
-absl::StatusOr<Image> ReadImage(const std::string& path) {
-  SM_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
-  absl::StatusOr<Image> image = DecodeImage(bytes, ImageLimits{});
-  if (!image.ok()) return absl::DataLossError(absl::StrCat(path, ": ", image.status().message()));
-  return image;
-}
-
 absl::StatusOr<LabelMap> ReadLabels(const std::string& path) {
   SM_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
   absl::StatusOr<LabelMap> map = DecodePalettePng(bytes);
@@ -46,9 +39,14 @@ absl::StatusOr<bool> UsesBinaryLabels(const std::vector<std::string>& labels) {
   return true;
 }
 
-void MapVoid(bool binary, LabelMap* map) {
+// Object ids of a mask file's pixel values.
+void ToObjects(bool binary, LabelMap* map) {
   for (uint8_t& label : map->labels) {
-    if (label == kVoid) label = binary ? 1 : 0;
+    if (binary) {
+      label = label == 0 ? 0 : 1;
+    } else if (label == kVoid) {
+      label = 0;
+    }
   }
 }
 
@@ -86,6 +84,22 @@ std::vector<std::string> SortedFolders(const std::string& folder) {
   return folders;
 }
 
+absl::StatusOr<Image> ReadImageFile(const std::string& path) {
+  SM_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
+  absl::StatusOr<Image> image = DecodeImage(bytes, ImageLimits{});
+  if (!image.ok()) return absl::DataLossError(absl::StrCat(path, ": ", image.status().message()));
+  return image;
+}
+
+absl::StatusOr<std::string> DigestOfFiles(const std::vector<std::string>& paths) {
+  std::string digests;
+  for (const std::string& path : paths) {
+    SM_ASSIGN_OR_RETURN(const std::string digest, Sha256OfFile(path));
+    digests += digest;
+  }
+  return Sha256Hex(digests);
+}
+
 bool FrameFileDataset::has_labels() const {
   return std::any_of(videos_.begin(), videos_.end(),
                      [](const FrameFiles& video) { return !video.labels.empty(); });
@@ -95,17 +109,17 @@ absl::Status FrameFileDataset::ForEachFrame(int64_t video, bool with_labels,
                                             const Visitor& visit) const {
   const FrameFiles& files = videos_[video];
   const bool labelled = with_labels && !files.labels.empty();
-  bool binary = false;
-  if (labelled) {
+  bool binary = mask_values_ == config::DatasetConfig::BINARY;
+  if (labelled && mask_values_ == config::DatasetConfig::AUTO) {
     SM_ASSIGN_OR_RETURN(binary, UsesBinaryLabels(files.labels));
   }
   for (size_t i = 0; i < files.images.size(); ++i) {
     DatasetFrame frame;
     frame.index = static_cast<int64_t>(i);
-    SM_ASSIGN_OR_RETURN(frame.image, ReadImage(files.images[i]));
+    SM_ASSIGN_OR_RETURN(frame.image, ReadImageFile(files.images[i]));
     if (labelled) {
       SM_ASSIGN_OR_RETURN(frame.labels, ReadLabels(files.labels[i]));
-      MapVoid(binary, &frame.labels);
+      ToObjects(binary, &frame.labels);
     }
     SM_RETURN_IF_ERROR(visit(std::move(frame)));
   }
@@ -113,12 +127,7 @@ absl::Status FrameFileDataset::ForEachFrame(int64_t video, bool with_labels,
 }
 
 absl::StatusOr<std::string> FrameFileDataset::ContentKey(int64_t video) const {
-  std::string digests;
-  for (const std::string& path : videos_[video].images) {
-    SM_ASSIGN_OR_RETURN(const std::string digest, Sha256OfFile(path));
-    digests += digest;
-  }
-  return Sha256Hex(digests);
+  return DigestOfFiles(videos_[video].images);
 }
 
 absl::StatusOr<std::unique_ptr<VideoDataset>> OpenFrames(const config::DatasetConfig& config) {

@@ -18,7 +18,10 @@ struct FrameFiles {
 // Videos that lie as image files; the base of every dataset of that form.
 class FrameFileDataset : public VideoDataset {
  public:
-  explicit FrameFileDataset(std::vector<FrameFiles> videos) : videos_(std::move(videos)) {}
+  explicit FrameFileDataset(
+      std::vector<FrameFiles> videos,
+      config::DatasetConfig::MaskValues mask_values = config::DatasetConfig::AUTO)
+      : videos_(std::move(videos)), mask_values_(mask_values) {}
 
   int64_t num_videos() const override { return static_cast<int64_t>(videos_.size()); }
   std::string video_name(int64_t video) const override { return videos_[video].name; }
@@ -28,7 +31,13 @@ class FrameFileDataset : public VideoDataset {
 
  private:
   std::vector<FrameFiles> videos_;
+  config::DatasetConfig::MaskValues mask_values_;
 };
+
+// Decodes a picture file. kNotFound, or kDataLoss naming the file.
+absl::StatusOr<Image> ReadImageFile(const std::string& path);
+// SHA-256 hex over the digests of files, in order.
+absl::StatusOr<std::string> DigestOfFiles(const std::vector<std::string>& paths);
 
 // Files of a folder with one of these extensions (lower case, with dot), sorted by name.
 std::vector<std::string> SortedFiles(const std::string& folder,

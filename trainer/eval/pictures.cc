@@ -8,45 +8,22 @@
 #include "absl/strings/str_replace.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
+#include "trainer/eval/overlay.h"
 
 namespace slotmatch {
 namespace {
 
 constexpr int kColumnWidth = 240;
 constexpr size_t kStripColumns = 5;
-constexpr double kOpacity = 0.55;
-
-cv::Mat Bgr(const Image& image) {
-  const cv::Mat rgb(image.height, image.width, CV_8UC3, const_cast<uint8_t*>(image.rgb.data()));
-  cv::Mat bgr;
-  cv::cvtColor(rgb, bgr, cv::COLOR_RGB2BGR);
-  return bgr;
-}
-
-cv::Mat Overlay(const cv::Mat& source, const LabelMap& map, int first_color) {
-  cv::Mat painted = source.clone();
-  for (int y = 0; y < map.height; ++y) {
-    auto* row = painted.ptr<cv::Vec3b>(y);
-    for (int x = 0; x < map.width; ++x) {
-      const uint8_t label = map.labels[static_cast<size_t>(y) * map.width + x];
-      if (label == 0 && first_color == 0) continue;  // unlabelled truth stays as it is
-      const Rgb color = PaletteColor(label + first_color);
-      row[x] = cv::Vec3b(color.b, color.g, color.r);
-    }
-  }
-  cv::Mat mixed;
-  cv::addWeighted(painted, kOpacity, source, 1 - kOpacity, 0, mixed);
-  return mixed;
-}
 
 }  // namespace
 
 std::string StripPng(const std::vector<StripFrame>& frames) {
   std::vector<cv::Mat> columns;
   for (const StripFrame& frame : frames) {
-    const cv::Mat source = Bgr(frame.image);
-    std::vector<cv::Mat> cells = {source, Overlay(source, frame.prediction, 1)};
-    if (!frame.truth.labels.empty()) cells.push_back(Overlay(source, frame.truth, 0));
+    const cv::Mat source = ToBgr(frame.image);
+    std::vector<cv::Mat> cells = {source, LayOver(source, frame.prediction, 1)};
+    if (!frame.truth.labels.empty()) cells.push_back(LayOver(source, frame.truth, 0));
     const int height = std::max(1, source.rows * kColumnWidth / source.cols);
     for (cv::Mat& cell : cells) cv::resize(cell, cell, cv::Size(kColumnWidth, height));
     cv::Mat column;

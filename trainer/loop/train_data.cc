@@ -16,6 +16,8 @@
 namespace slotmatch {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr char kDefaultCache[] = "build/cache/features";
 // Statistics need a sub-sample only: every 6th frame of at most 80 videos a dataset, each 7th
 // token.
@@ -39,6 +41,29 @@ std::string BackboneDigest(const ModelFiles& files) {
     if (part.role() == "backbone") return part.sha256();
   }
   return files.digest;
+}
+
+using Views = std::vector<std::unique_ptr<FeatureStore>>;
+
+// The tokens of one dataset, seen through crop `variant`, in one view per encoder.
+absl::StatusOr<Views> OpenViews(const VideoDataset& dataset, const std::string& name,
+                                const config::TrainConfig& config,
+                                const std::vector<Backbone>& encoders, int variant) {
+  const config::DataConfig& settings = config.data();
+  const std::string cache =
+      settings.feature_cache_dir().empty() ? kDefaultCache : settings.feature_cache_dir();
+  Views views;
+  for (const Backbone& encoder : encoders) {
+    FeatureExtractor extractor = encoder.extractor;
+    extractor.crop = settings.crop();
+    extractor.crop_variant = variant;
+    extractor.crop_seed = static_cast<uint64_t>(config.loop().seed());
+    Progress progress(absl::StrCat("features ", extractor.input_width_px, " px of ", name),
+                      "frames", 0);
+    SM_ASSIGN_OR_RETURN(auto store, FeatureStore::Open(dataset, extractor, cache, &progress));
+    views.push_back(std::move(store));
+  }
+  return views;
 }
 
 }  // namespace
@@ -78,32 +103,27 @@ Backbone KeysOf(const Backbone& backbone) {
 absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Open(const config::TrainConfig& config,
                                                            const std::vector<Backbone>& encoders) {
   const config::DataConfig& settings = config.data();
-  const std::string cache =
-      settings.feature_cache_dir().empty() ? kDefaultCache : settings.feature_cache_dir();
   std::unique_ptr<TrainData> data(new TrainData());
   std::vector<ClipSource> sources;
   for (const config::DatasetConfig& dataset_config : settings.datasets()) {
     SM_ASSIGN_OR_RETURN(const auto dataset, OpenDataset(dataset_config));
-    ClipSource source;
-    source.weight = dataset_config.weight();
-    std::vector<std::unique_ptr<FeatureStore>> views;
-    for (const Backbone& encoder : encoders) {
-      Progress progress(
-          absl::StrCat("features ", encoder.extractor.input_width_px, " px of ",
-                       std::filesystem::path(dataset_config.path()).filename().string()),
-          "frames", 0);
-      SM_ASSIGN_OR_RETURN(auto store,
-                          FeatureStore::Open(*dataset, encoder.extractor, cache, &progress));
-      source.views.push_back(store.get());
-      views.push_back(std::move(store));
+    const std::string name = fs::path(dataset_config.path()).filename().string();
+    const int variants =
+        settings.crop().kind() == config::RandomCrop::NONE ? 1 : settings.crop_variants();
+    for (int variant = 0; variant < variants; ++variant) {
+      SM_ASSIGN_OR_RETURN(Views views, OpenViews(*dataset, name, config, encoders, variant));
+      ClipSource source;
+      source.weight = dataset_config.weight() / variants;
+      for (const auto& view : views) source.views.push_back(view.get());
+      sources.push_back(std::move(source));
+      data->stores_.push_back(std::move(views));
     }
+    const FeatureStore& store = *sources.back().views.front();
     int64_t frames = 0;
-    for (int64_t v = 0; v < views[0]->num_videos(); ++v) frames += views[0]->num_frames(v);
-    absl::StrAppend(&data->description_, data->description_.empty() ? "" : "; ",
-                    views[0]->num_videos(), " videos, ", frames, " frames of ",
-                    std::filesystem::path(dataset_config.path()).filename().string());
-    sources.push_back(std::move(source));
-    data->stores_.push_back(std::move(views));
+    for (int64_t v = 0; v < store.num_videos(); ++v) frames += store.num_frames(v);
+    absl::StrAppend(&data->description_, data->description_.empty() ? "" : "; ", store.num_videos(),
+                    " videos, ", frames, " frames of ", name,
+                    variants > 1 ? absl::StrCat(" in ", variants, " crops each") : "");
   }
   std::vector<GridSize> grids;
   for (const Backbone& encoder : encoders) {

@@ -40,7 +40,7 @@ class TrainData {
 
  private:
   TrainData() = default;
-  std::vector<std::vector<std::unique_ptr<FeatureStore>>> stores_;  // [dataset][view]
+  std::vector<std::vector<std::unique_ptr<FeatureStore>>> stores_;  // [dataset, crop][view]
   std::unique_ptr<ClipSampler> sampler_;
   std::string description_;
 };

@@ -284,6 +284,16 @@ void CheckPaths(const config::TrainConfig& config, std::vector<std::string>* pro
   }
 }
 
+void CheckCrop(const config::DataConfig& data, std::vector<std::string>* problems) {
+  const config::RandomCrop& crop = data.crop();
+  if (data.crop_variants() < 1) problems->push_back("data.crop_variants is below 1");
+  const bool area = crop.min_area() > 0 && crop.min_area() <= crop.max_area();
+  const bool aspect = crop.min_aspect() > 0 && crop.min_aspect() <= crop.max_aspect();
+  if (!area || crop.max_area() > 1 || !aspect) {
+    problems->push_back("data.crop: areas need 0 < min <= max <= 1, aspects 0 < min <= max");
+  }
+}
+
 }  // namespace
 
 absl::Status ValidateTrainConfig(const config::TrainConfig& config) {
@@ -297,6 +307,7 @@ absl::Status ValidateTrainConfig(const config::TrainConfig& config) {
   if (config.data().datasets().empty()) problems.push_back("data.datasets: none is configured");
   if (config.data().clip_frames() < 1) problems.push_back("data.clip_frames is below 1");
   if (config.data().batch_clips() < 1) problems.push_back("data.batch_clips is below 1");
+  CheckCrop(config.data(), &problems);
   if (config.loop().max_steps() < 1) problems.push_back("loop.max_steps is below 1");
   if (config.loop().log_every() < 1 || config.loop().checkpoint_every() < 1) {
     problems.push_back("loop.log_every and loop.checkpoint_every must be at least 1");

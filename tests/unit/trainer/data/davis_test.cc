@@ -5,6 +5,8 @@
 #include <fstream>
 #include <set>
 
+#include "core/base/files.h"
+#include "core/image/mask_codec.h"
 #include "trainer/data/dataset.h"
 
 namespace slotmatch {
@@ -152,6 +154,48 @@ TEST_F(DavisCopy, EmptySplitAndUnknownClipAreRefused) {
   WriteSplit("train.txt", "0999\n");
   EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()),
               HasSubstr("clip '0999' has no frames"));
+}
+
+TEST_F(DavisCopy, PrefersTheUnsupervisedMasksUnlessTold) {
+  fs::copy(root_ + "/Annotations", root_ + "/Annotations_unsupervised",
+           fs::copy_options::recursive);
+  for (const auto& file : fs::directory_iterator(root_ + "/Annotations_unsupervised/128p/0212")) {
+    const LabelMap map{128, 128, std::vector<uint8_t>(128 * 128, 9)};
+    EXPECT_TRUE(WriteFileAtomically(file.path().string(), EncodePalettePng(map)).ok());
+  }
+  EXPECT_EQ(Frames(*OpenDataset(Config(root_)).value(), 0, true)[0].labels.labels[0], 9);
+  config::DatasetConfig config = Config(root_);
+  config.set_annotations("Annotations");
+  EXPECT_NE(Frames(*OpenDataset(config).value(), 0, true)[0].labels.labels[0], 9);
+  config.set_annotations("Masks");
+  EXPECT_THAT(std::string(OpenDataset(config).status().message()), HasSubstr("'Masks'"));
+}
+
+TEST_F(DavisCopy, Prefers480p) {
+  fs::copy(root_ + "/JPEGImages/128p", root_ + "/JPEGImages/Full-Resolution",
+           fs::copy_options::recursive);
+  fs::rename(root_ + "/JPEGImages/128p", root_ + "/JPEGImages/480p");
+  fs::rename(root_ + "/Annotations/128p", root_ + "/Annotations/480p");
+  EXPECT_TRUE(OpenDataset(Config(root_)).value()->has_labels());
+}
+
+TEST_F(DavisCopy, MaskValuesCanBeStated) {
+  std::vector<uint8_t> labels(128 * 128, 0);
+  labels[0] = 255;
+  labels[1] = 3;
+  for (const auto& file : fs::directory_iterator(root_ + "/Annotations/128p/0212")) {
+    EXPECT_TRUE(
+        WriteFileAtomically(file.path().string(), EncodePalettePng({128, 128, labels})).ok());
+  }
+  config::DatasetConfig config = Config(root_);
+  const auto first = [&](config::DatasetConfig::MaskValues values) {
+    config.set_mask_values(values);
+    const LabelMap map = Frames(*OpenDataset(config).value(), 0, true)[0].labels;
+    return std::vector<uint8_t>(map.labels.begin(), map.labels.begin() + 3);
+  };
+  EXPECT_EQ(first(config::DatasetConfig::AUTO), (std::vector<uint8_t>{0, 3, 0}));
+  EXPECT_EQ(first(config::DatasetConfig::INDEXED), (std::vector<uint8_t>{0, 3, 0}));
+  EXPECT_EQ(first(config::DatasetConfig::BINARY), (std::vector<uint8_t>{1, 1, 0}));
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class PlainVideos : public VideoDataset {
       DatasetFrame frame;
       frame.index = static_cast<int64_t>(i);
       frame.image = {8, 8, std::vector<uint8_t>(8 * 8 * 3, greys_[video][i])};
+      for (int p = 0; ramp && p < 64; ++p) frame.image.rgb[p * 3] = static_cast<uint8_t>(p * 4);
       if (absl::Status status = visit(std::move(frame)); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -39,6 +40,7 @@ class PlainVideos : public VideoDataset {
     return Sha256Hex(std::string(greys_[video].begin(), greys_[video].end()));
   }
 
+  bool ramp = false;  // red rises from the first pixel to the last
   int64_t broken_video = -1;
   absl::Status broken_status = absl::DataLossError("frame 3 is torn");
 
@@ -157,6 +159,26 @@ TEST_F(FeatureStoreTest, NoReadableVideoIsAnError) {
   videos_ = PlainVideos(Greys{{1, 2}});
   videos_.broken_video = 0;
   EXPECT_EQ(Open().status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(FeatureStoreTest, CropVariantsAreCachedOnTheirOwn) {
+  videos_.ramp = true;
+  extractor_.crop.set_kind(config::RandomCrop::RESIZED);
+  const torch::Tensor first = Open().value()->Tokens(0, 0, 5).clone();
+  extractor_.crop_variant = 1;
+  const torch::Tensor second = Open().value()->Tokens(0, 0, 5).clone();
+  EXPECT_EQ(CacheFiles().size(), 4u);
+  EXPECT_FALSE(torch::equal(first, second));
+  // One crop for all frames of a video: red is the same in each.
+  for (int64_t frame = 1; frame < 5; ++frame) {
+    EXPECT_TRUE(torch::equal(first.select(2, 0)[frame], first.select(2, 0)[0]));
+  }
+  extractor_.crop_variant = 0;
+  calls_ = 0;
+  EXPECT_TRUE(BitIdentical(Open().value()->Tokens(0, 0, 5), first));
+  EXPECT_EQ(calls_, 0);
+  extractor_.crop_seed = 1;
+  EXPECT_FALSE(torch::equal(Open().value()->Tokens(0, 0, 5), first));
 }
 
 }  // namespace

@@ -67,6 +67,26 @@ TEST_F(TrainDataTest, KeysAreAViewOfTheirOwn) {
   EXPECT_GT(MaxDifference(batch.tokens[0], batch.tokens[1]), 1e-3);
 }
 
+TEST_F(TrainDataTest, CropsAreDrawnLikeVideosOfTheirOwn) {
+  config_.mutable_data()->mutable_crop()->set_kind(config::RandomCrop::RESIZED);
+  config_.mutable_data()->set_crop_variants(3);
+  config_.mutable_data()->set_clip_frames(8);
+  config_.mutable_data()->set_horizontal_flip(0);
+  config_.mutable_data()->set_batch_clips(64);
+  const auto data = TrainData::Open(config_, {Load(config_.backbone()).value()});
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ((*data)->Description(), "2 videos, 16 frames of moving_solids in 3 crops each");
+  std::vector<torch::Tensor> kinds;
+  const torch::Tensor clips = (*data)->sampler().Batch(0).tokens[0];
+  for (int64_t b = 0; b < clips.size(0); ++b) {
+    const bool known = std::any_of(kinds.begin(), kinds.end(), [&](const torch::Tensor& kind) {
+      return torch::equal(kind, clips[b]);
+    });
+    if (!known) kinds.push_back(clips[b]);
+  }
+  EXPECT_EQ(kinds.size(), 6u);
+}
+
 TEST_F(TrainDataTest, StatisticsAreMeanAndDeviationOfTheSample) {
   const auto data = TrainData::Open(config_, {Load(config_.backbone()).value()}).value();
   const auto [mean, std] = data->TokenStatistics(0);
