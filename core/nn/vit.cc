@@ -88,14 +88,16 @@ torch::Tensor ResamplePositions(const torch::Tensor& table, int64_t height, int6
   const int64_t grid = std::lround(std::sqrt(static_cast<double>(table.size(1) - 1)));
   if (grid == height && grid == width) return table;
   const int64_t dim = table.size(2);
-  const torch::Tensor old = table.slice(1, 1).reshape({1, grid, grid, dim}).permute({0, 3, 1, 2});
+  // posemb = posemb.float()
+  const torch::Tensor old =
+      table.slice(1, 1).to(torch::kFloat32).reshape({1, grid, grid, dim}).permute({0, 3, 1, 2});
   const torch::Tensor resized = F::interpolate(old, F::InterpolateFuncOptions()
                                                         .size(std::vector<int64_t>{height, width})
                                                         .mode(torch::kBicubic)
                                                         .align_corners(false)
                                                         .antialias(true));
   const torch::Tensor patches = resized.permute({0, 2, 3, 1}).reshape({1, height * width, dim});
-  return torch::cat({table.slice(1, 0, 1), patches}, 1);
+  return torch::cat({table.slice(1, 0, 1), patches.to(table.scalar_type())}, 1);
 }
 
 // Weights may be loaded, converted or moved after a forward.

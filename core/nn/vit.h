@@ -78,7 +78,7 @@ class VitImpl : public torch::nn::Module {
 TORCH_MODULE(Vit);
 
 // Resamples a position table [1, 1 + G*G, D] to height x width as the reference does: bicubic,
-// antialiased, align_corners = false; the CLS row is kept.
+// antialiased, align_corners = false, in float32 whatever the table's type; the CLS row is kept.
 torch::Tensor ResamplePositions(const torch::Tensor& table, int64_t height, int64_t width);
 
 }  // namespace slotmatch

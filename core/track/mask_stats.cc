@@ -70,6 +70,15 @@ class Upsampler {
     }
   }
 
+  // Values of every slot in output row y; slots lie `plane` values apart.
+  void SoftRow(int y, size_t plane, absl::Span<float> values) {
+    BlendRows(y);
+    const size_t width = columns_.low.size();
+    for (int k = 0; k < slots_; ++k) {
+      for (size_t x = 0; x < width; ++x) values[k * plane + x] = At(k, static_cast<int>(x));
+    }
+  }
+
   const std::vector<Tally>& tallies() const { return tallies_; }
 
  private:
@@ -129,6 +138,17 @@ class Upsampler {
 };
 
 }  // namespace
+
+std::vector<float> ResizeSoftMasks(absl::Span<const float> masks, int num_slots, int grid_height,
+                                   int grid_width, int out_height, int out_width) {
+  Upsampler upsampler(masks, num_slots, grid_height, grid_width, out_height, out_width);
+  const size_t plane = static_cast<size_t>(out_height) * out_width;
+  std::vector<float> result(static_cast<size_t>(num_slots) * plane);
+  for (int y = 0; y < out_height; ++y) {
+    upsampler.SoftRow(y, plane, absl::MakeSpan(result).subspan(static_cast<size_t>(y) * out_width));
+  }
+  return result;
+}
 
 Segmentation SegmentFromSoftMasks(absl::Span<const float> masks, int num_slots, int grid_height,
                                   int grid_width, int out_height, int out_width) {

@@ -26,4 +26,8 @@ struct Segmentation {
 Segmentation SegmentFromSoftMasks(absl::Span<const float> masks, int num_slots, int grid_height,
                                   int grid_width, int out_height, int out_width);
 
+// The soft masks whose argmax SegmentFromSoftMasks takes: [K, out_height, out_width].
+std::vector<float> ResizeSoftMasks(absl::Span<const float> masks, int num_slots, int grid_height,
+                                   int grid_width, int out_height, int out_width);
+
 }  // namespace slotmatch

@@ -274,6 +274,14 @@ TEST(ResamplePositions, KeepsTheTableAtItsOwnGrid) {
   EXPECT_TRUE(torch::equal(ResamplePositions(table, 3, 3), table));
 }
 
+TEST(ResamplePositions, CountsInFloat32WhateverTheTable) {
+  torch::manual_seed(6);
+  const torch::Tensor table = torch::randn({1, 1 + 9, 4});
+  const torch::Tensor wide = ResamplePositions(table.to(torch::kFloat64), 2, 4);
+  EXPECT_EQ(wide.scalar_type(), torch::kFloat64);
+  EXPECT_TRUE(torch::equal(wide, ResamplePositions(table, 2, 4).to(torch::kFloat64)));
+}
+
 TEST(ResamplePositions, IsRowMajorOnAnOblongGrid) {
   // A table that grows along rows only must stay constant within each row.
   const torch::Tensor rows = torch::arange(16, torch::kFloat32).view({4, 4}).div(4).floor();

@@ -155,5 +155,25 @@ TEST(SegmentFromSoftMasks, PermutingSlotsPermutesLabels) {
   }
 }
 
+TEST(ResizeSoftMasks, GivesTheValuesThatTheArgmaxIsTakenOf) {
+  const std::vector<float> square = {0, 1, 2, 3};
+  const std::vector<float> grown = ResizeSoftMasks(square, 1, 2, 2, 4, 4);
+  EXPECT_THAT(std::vector<float>(grown.begin(), grown.begin() + 4),
+              ElementsAre(0.0f, 0.25f, 0.75f, 1.0f));
+  for (const Case& c : kCases) {
+    const auto masks = RandomMasks(c.slots, c.height, c.width, c.slots);
+    const auto soft = ResizeSoftMasks(masks, c.slots, c.height, c.width, c.out_height, c.out_width);
+    const auto hard =
+        SegmentFromSoftMasks(masks, c.slots, c.height, c.width, c.out_height, c.out_width);
+    const size_t plane = hard.map.labels.size();
+    ASSERT_EQ(soft.size(), plane * c.slots);
+    for (size_t i = 0; i < plane; ++i) {
+      for (int k = 0; k < c.slots; ++k) {
+        ASSERT_LE(soft[k * plane + i], soft[hard.map.labels[i] * plane + i]);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace slotmatch
