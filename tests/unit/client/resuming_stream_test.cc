@@ -96,9 +96,8 @@ TEST_F(ResumingStreamTest, GivesUpWhenNobodyTakesTheSessionOver) {
   ASSERT_THAT(stream, IsOk());
   v1::Frame frame;
   frame.set_encoded(PngBytes(MakePicture(8, 8)));
-  fake_->Hold();
-  ASSERT_TRUE((*stream)->Send(frame));
   Down();
+  ASSERT_TRUE((*stream)->Send(frame));
   EXPECT_THAT((*stream)->Receive(), FailsWith(StatusCode::kUnavailable, "no server took"));
   frame.set_frame_id(1);
   EXPECT_FALSE((*stream)->Send(frame));
@@ -112,9 +111,8 @@ TEST_F(ResumingStreamTest, WithoutPatienceABrokenStreamEndsIt) {
   ASSERT_THAT(stream, IsOk());
   v1::Frame frame;
   frame.set_encoded(PngBytes(MakePicture(8, 8)));
-  fake_->Hold();
-  ASSERT_TRUE((*stream)->Send(frame));
   Down();
+  ASSERT_TRUE((*stream)->Send(frame));
   EXPECT_FALSE((*stream)->Receive().ok());
   EXPECT_EQ((*stream)->resumes(), 0);
 }

@@ -7,6 +7,7 @@
 
 #include "core/base/files.h"
 #include "core/image/mask_codec.h"
+#include "tests/support/temp_dir.h"
 #include "trainer/data/dataset.h"
 
 namespace slotmatch {
@@ -92,15 +93,14 @@ TEST(Davis, AnotherLayoutIsDataLoss) {
 class DavisCopy : public testing::Test {
  protected:
   DavisCopy() {
-    root_ = (fs::path(testing::TempDir()) / "slotmatch" / "davis_copy").string();
-    fs::remove_all(root_);
-    fs::create_directories(root_);
+    root_ = dir_.File("davis");
     fs::copy(kSolids, root_, fs::copy_options::recursive);
   }
   void WriteSplit(const std::string& file, const std::string& text) {
     fs::create_directories(fs::path(root_ + "/ImageSets/" + file).parent_path());
     std::ofstream(root_ + "/ImageSets/" + file) << text;
   }
+  const TempDir dir_;
   std::string root_;
 };
 
