@@ -36,17 +36,21 @@ SlotAttentionResult SlotAttentionImpl::forward(const torch::Tensor& features,
   CheckShape("slot attention features", features, {{"B"}, {"N"}, {"S", slot_dim_}});
   CheckShape("slot attention slots", slots, {{"B", features.size(0)}, {"K"}, {"S", slot_dim_}});
   const torch::Tensor x = norm_features_->forward(features);
-  const torch::Tensor keys = to_k_->forward(x).transpose(1, 2);  // [B, S, N]
-  const torch::Tensor values = to_v_->forward(x);                // [B, N, S]
+  // Attention itself counts in float64: it is a small part of the work, and recurrence over frames
+  // amplifies its rounding, which differs from one CPU to the next.
+  const auto dtype = x.scalar_type();
+  const torch::Tensor keys = to_k_->forward(x).transpose(1, 2).to(torch::kFloat64);  // [B, S, N]
+  const torch::Tensor values = to_v_->forward(x).to(torch::kFloat64);                // [B, N, S]
   const double scale = 1.0 / std::sqrt(static_cast<double>(slot_dim_));
   SlotAttentionResult result{slots, {}};
   for (int64_t i = 0; i < iterations; ++i) {
     const torch::Tensor normed = norm_slots_->forward(result.slots);
-    const torch::Tensor logits = at::matmul(to_q_->forward(normed) * scale, keys);  // [B, K, N]
-    result.attention = logits.softmax(1);
-    const torch::Tensor weights = result.attention + kAttentionEps;
+    const torch::Tensor queries = to_q_->forward(normed).to(torch::kFloat64) * scale;
+    const torch::Tensor attention = at::matmul(queries, keys).softmax(1);  // [B, K, N]
+    result.attention = attention.to(dtype);
+    const torch::Tensor weights = attention + kAttentionEps;
     const torch::Tensor updates =
-        at::matmul(weights / weights.sum(-1, /*keepdim=*/true), values);  // [B, K, S]
+        at::matmul(weights / weights.sum(-1, /*keepdim=*/true), values).to(dtype);  // [B, K, S]
     const torch::Tensor hidden =
         gru_->forward(updates.reshape({-1, slot_dim_}), normed.reshape({-1, slot_dim_}))
             .view_as(updates);
