@@ -25,7 +25,8 @@ nlohmann::json SlotLine(const SegmentedFrame& frame) {
   for (size_t k = 0; k < frame.segmentation.slots.size(); ++k) {
     const SlotStats& stats = frame.segmentation.slots[k];
     const torch::Tensor vector = frame.slots[static_cast<int64_t>(k)].contiguous();
-    nlohmann::json slot = {{"id", k},
+    nlohmann::json slot = {{"id", frame.tracks[k].id},
+                           {"index", k},
                            {"area_ratio", static_cast<double>(stats.area_px) / pixels},
                            {"confidence", stats.confidence}};
     if (stats.area_px > 0) slot["box"] = {stats.left, stats.top, stats.width, stats.height};

@@ -30,6 +30,21 @@ void Contingency::Add(const Contingency& other) {
   overlap_px_ += other.overlap_px_;
 }
 
+Contingency Contingency::Grouped(absl::Span<const int> group_of, int groups) const {
+  Contingency grouped(groups);
+  const size_t columns = static_cast<size_t>(groups) + 1;
+  grouped.counts_.resize(num_rows() * columns);
+  grouped.overlap_px_ = overlap_px_;
+  for (int object = 0; object < num_rows(); ++object) {
+    int64_t* to = grouped.counts_.data() + object * columns;
+    for (int k = 0; k < num_slots_; ++k) {
+      to[group_of[k] < 0 ? groups : group_of[k]] += row(object)[k];
+    }
+    to[groups] += row(object)[num_slots_];
+  }
+  return grouped;
+}
+
 int64_t Contingency::ObjectArea(int object) const {
   if (object >= num_rows()) return 0;
   return std::accumulate(row(object), row(object) + num_slots_ + 1, int64_t{0});

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "core/image/mask_codec.h"
 
 namespace slotmatch {
@@ -20,6 +21,9 @@ class Contingency {
   // prediction: slot indices < num_slots, or kNoSlot.
   void Add(const LabelMap& truth, const LabelMap& prediction);
   void Add(const Contingency& other);
+  // The same pixels with the slots put together in `groups` columns: slot k in group_of[k], or in
+  // none where that is -1.
+  Contingency Grouped(absl::Span<const int> group_of, int groups) const;
 
   int num_slots() const { return num_slots_; }
   int num_rows() const {

@@ -27,7 +27,9 @@ class ModelRun {
       clip_ = {video, name, frame.frame->index, 0, {}};
     }
     const LabelMap &truth = frame.frame->labels, &prediction = frame.segmentation.map;
-    if (const absl::Status added = board_.AddFrame(truth, prediction); !added.ok()) {
+    std::vector<uint64_t> ids;
+    for (const TrackedSlot& slot : frame.tracks) ids.push_back(slot.id);
+    if (const absl::Status added = board_.AddFrame(truth, prediction, ids); !added.ok()) {
       return absl::DataLossError(
           absl::StrFormat("frame %d: %s", frame.frame->index, added.message()));
     }

@@ -61,10 +61,17 @@ absl::StatusOr<ItemCounts> ItemCounts::OfFrame(const LabelMap& truth, const Labe
   return counts;
 }
 
+void ItemCounts::SetTracks(absl::Span<const uint64_t> ids) {
+  track_ids_.assign(ids.begin(), ids.end());
+  tracks_ = TrackCounts();
+  tracks_.AddFrame(pixels_, ids);
+}
+
 void ItemCounts::Append(const ItemCounts& frame) {
   pixels_.Add(frame.pixels_);
   regions_.Add(frame.regions_);
   switches_.AddFrame(frame.pixels_);
+  if (!frame.track_ids_.empty()) tracks_.AddFrame(frame.pixels_, frame.track_ids_);
 }
 
 }  // namespace slotmatch

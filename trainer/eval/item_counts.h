@@ -4,7 +4,7 @@
 #include "trainer/data/dataset.h"
 #include "trainer/eval/boundary.h"
 #include "trainer/eval/contingency.h"
-#include "trainer/eval/tracks.h"
+#include "trainer/eval/track_counts.h"
 
 namespace slotmatch {
 
@@ -20,6 +20,8 @@ class ItemCounts {
   // < num_slots, overlapping objects where the rules do not leave them out.
   static absl::StatusOr<ItemCounts> OfFrame(const LabelMap& truth, const LabelMap& prediction,
                                             int num_slots, const ScoringRules& rules);
+  // Says which track every slot of this one frame is, 0: none.
+  void SetTracks(absl::Span<const uint64_t> ids);
   // Appends the next frame of the same video.
   void Append(const ItemCounts& frame);
 
@@ -31,12 +33,15 @@ class ItemCounts {
   const Contingency& pixels() const { return pixels_; }
   const RegionAndBoundary& regions() const { return regions_; }
   const IdentitySwitches& switches() const { return switches_; }
+  const TrackCounts& tracks() const { return tracks_; }  // of the frames that have them
 
  private:
   ScoringRules rules_;
   Contingency pixels_;
   RegionAndBoundary regions_;
   IdentitySwitches switches_;
+  std::vector<uint64_t> track_ids_;  // of a frame
+  TrackCounts tracks_;
 };
 
 }  // namespace slotmatch

@@ -43,6 +43,16 @@ Value UsedSlotsOf(const Item& item) {
 Value ObjectPurityOf(const Item& item) { return ObjectPurity(item.pixels()); }
 Value SlotPurityOf(const Item& item) { return SlotPurity(item.pixels()); }
 
+Value TrackSwitchesOf(const Item& item) {
+  return item.tracks().pixels().has_objects() ? Value(item.tracks().switches().count())
+                                              : std::nullopt;
+}
+Value TrackObjectPurityOf(const Item& item) { return ObjectPurity(item.tracks().pixels()); }
+Value TrackPurityOf(const Item& item) { return SlotPurity(item.tracks().pixels()); }
+Value TrackFgAriOf(const Item& item) {
+  return item.tracks().pixels().has_objects() ? Value(FgAri(item.tracks().pixels())) : std::nullopt;
+}
+
 }  // namespace
 
 const std::vector<MetricRow>& MetricTable() {
@@ -67,6 +77,11 @@ const std::vector<MetricRow>& MetricTable() {
       {"id_switches", kVideo, "changes of objects' main slots", SwitchesOf},
       {"object_purity", kVideo, "share of an object in its main slot", ObjectPurityOf},
       {"slot_purity", kVideo, "share of a slot's object pixels in its main object", SlotPurityOf},
+      {"track_id_switches", kVideo, "changes of objects' main tracks", TrackSwitchesOf},
+      {"track_object_purity", kVideo, "share of an object in its main track", TrackObjectPurityOf},
+      {"track_purity", kVideo, "share of a track's object pixels in its main object",
+       TrackPurityOf},
+      {"track_fg_ari", kVideo, "adjusted Rand index of objects, by track", TrackFgAriOf},
   };
   return table;
 }

@@ -36,9 +36,10 @@ ScoreBoard::ScoreBoard(int num_slots, const ScoringRules& rules)
       sums_(MetricTable().size()),
       video_sums_(MetricTable().size()) {}
 
-absl::Status ScoreBoard::AddFrame(const LabelMap& truth, const LabelMap& prediction) {
-  SM_ASSIGN_OR_RETURN(const ItemCounts frame,
-                      ItemCounts::OfFrame(truth, prediction, num_slots_, rules_));
+absl::Status ScoreBoard::AddFrame(const LabelMap& truth, const LabelMap& prediction,
+                                  absl::Span<const uint64_t> track_ids) {
+  SM_ASSIGN_OR_RETURN(ItemCounts frame, ItemCounts::OfFrame(truth, prediction, num_slots_, rules_));
+  if (!track_ids.empty()) frame.SetTracks(track_ids);
   AddItem(frame, MetricLevel::kImage, &video_sums_);
   video_.Append(frame);
   return absl::OkStatus();

@@ -23,8 +23,10 @@ class ScoreBoard {
  public:
   ScoreBoard(int num_slots, const ScoringRules& rules);
 
-  // The next frame of the video. kInvalidArgument as ItemCounts::OfFrame; the frame is not counted.
-  absl::Status AddFrame(const LabelMap& truth, const LabelMap& prediction);
+  // The next frame of the video. `track_ids`, one a slot, are for the rows about tracks; without
+  // them these count nothing. kInvalidArgument as ItemCounts::OfFrame; the frame is not counted.
+  absl::Status AddFrame(const LabelMap& truth, const LabelMap& prediction,
+                        absl::Span<const uint64_t> track_ids = {});
   // Ends the video: its own scores, which now are part of the dataset's.
   Scores EndVideo();
 

@@ -30,6 +30,11 @@ absl::StatusOr<VideoSegmenter> VideoSegmenter::Open(const std::string& model_dir
   segmenter.decoder_masks_ = mask_source.empty()
                                  ? files.manifest.model().mask_source() == config::DECODER
                                  : mask_source == "decoder";
+  const config::ModelConfig& model = segmenter.model_->config();
+  SM_ASSIGN_OR_RETURN(segmenter.tracker_,
+                      Tracker::Create({}, {model.num_slots(), model.slot_dim(),
+                                           static_cast<int>(segmenter.model_->grid_width()),
+                                           static_cast<int>(segmenter.model_->grid_height())}));
   return segmenter;
 }
 
@@ -50,19 +55,24 @@ absl::Status VideoSegmenter::SegmentFrames(const std::vector<DatasetFrame>& fram
       model_->Transform(model_->NormalizeTokens(model_->Encode(pixels)));  // [B, N, S]
   for (int64_t i = 0; i < count; ++i) {
     if (!position->state.slots.defined() || (clip_frames > 0 && position->step == clip_frames)) {
-      *position = {model_->InferenceState(1), 0};
+      *position = {model_->InferenceState(1), 0, {}};
     }
     const StepResult step = model_->Step(features.slice(0, i, i + 1), position->state);
     const torch::Tensor masks =
         (decoder_masks_ ? model_->DecodeMasks(step.slots) : step.attention)[0].contiguous();
     const Image& image = frames[i].image;
-    SegmentedFrame result{&frames[i], {}, step.slots[0], position->step};
+    SegmentedFrame result{&frames[i], {}, step.slots[0], position->step, {}};
     result.segmentation =
         SegmentFromSoftMasks(absl::MakeConstSpan(masks.data_ptr<float>(), masks.numel()),
                              num_slots(), static_cast<int>(model_->grid_height()),
                              static_cast<int>(model_->grid_width()), image.height, image.width);
+    const torch::Tensor slots = result.slots.contiguous();
+    result.tracks = tracker_->Step(absl::MakeConstSpan(slots.data_ptr<float>(), slots.numel()),
+                                   absl::MakeConstSpan(masks.data_ptr<float>(), masks.numel()),
+                                   &position->tracks);
     SM_RETURN_IF_ERROR(visit(result));
-    *position = {step.next, position->step + 1};
+    position->state = step.next;
+    ++position->step;
   }
   return absl::OkStatus();
 }

@@ -1,23 +1,26 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "core/model/video_model.h"
 #include "core/track/mask_stats.h"
+#include "core/track/tracker.h"
 #include "trainer/data/dataset.h"
 #include "trainer/loop/train_data.h"
 
 namespace slotmatch {
 
-// One segmented frame: labels at the frame's own resolution and its slots.
+// One segmented frame: labels at the frame's own resolution, its slots and their track IDs.
 struct SegmentedFrame {
   const DatasetFrame* frame;  // borrowed
   Segmentation segmentation;
-  torch::Tensor slots;  // [K, S]
-  int64_t step = 0;     // frames of its clip before it; 0 starts a clip
+  torch::Tensor slots;              // [K, S]
+  int64_t step = 0;                 // frames of its clip before it; 0 starts a clip
+  std::vector<TrackedSlot> tracks;  // [K]
 };
 
 // A model directory ready to segment videos frame by frame, with the forward, preprocessing and
@@ -49,11 +52,13 @@ class VideoSegmenter {
   struct Position {
     SlotState state;   // undefined slots: not started
     int64_t step = 0;  // frames since the clip began
+    TrackState tracks;
   };
   absl::Status SegmentFrames(const std::vector<DatasetFrame>& frames, int64_t clip_frames,
                              Position* position, const Visitor& visit);
 
   config::Manifest manifest_;
+  std::optional<Tracker> tracker_;
   bool decoder_masks_ = false;
   VideoModel model_{nullptr};
 };

@@ -21,11 +21,15 @@ namespace {
 constexpr double kTolerance = 1e-9;  // what the reference's own runs agree to
 
 TEST(MetricTable, EveryRowHasANameOfItsOwnAndScoresAPerfectVideo) {
-  const std::map<std::string, double> counts = {{"id_switches", 0}, {"image_used_slots", 3}};
+  const std::map<std::string, double> counts = {
+      {"id_switches", 0}, {"track_id_switches", 0}, {"image_used_slots", 3}};
   std::set<std::string> names;
   ItemCounts video(3, {});
   for (int frame = 0; frame < 2; ++frame) {
-    video.Append(ItemCounts::OfFrame(Map(kGtA), Map("0022/0022/2211/2211"), 3, {}).value());
+    ItemCounts frame_counts =
+        ItemCounts::OfFrame(Map(kGtA), Map("0022/0022/2211/2211"), 3, {}).value();
+    frame_counts.SetTracks({7, 8, 9});
+    video.Append(frame_counts);
   }
   for (const MetricRow& row : MetricTable()) {
     SCOPED_TRACE(row.name);
