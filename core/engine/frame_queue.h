@@ -3,6 +3,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/engine/stream_types.h"
@@ -20,6 +21,7 @@ struct QueuedFrame {
   std::vector<float> pixels;         // [3, H, W]; from kDecoded on
   FrameSegmentation segmentation;    // from kDecoded on, filled step by step
   std::optional<StreamState> after;  // the state with this frame in it; none: it is not
+  std::string track_after;           // SessionPoint::track likewise
   FrameOutcome outcome;              // from kDone on
 };
 using QueuedFramePtr = std::shared_ptr<QueuedFrame>;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
+#include "core/engine/session_tracks.h"
 #include "slotmatch/state/session_snapshot.pb.h"
 
 namespace slotmatch {
@@ -81,6 +82,7 @@ absl::StatusOr<SessionPoint> ToPoint(state::SessionSnapshot snapshot, const Mode
                    [](float value) { return std::isfinite(value); })) {
     return absl::DataLossError("the state holds numbers that are not finite");
   }
+  SM_RETURN_IF_ERROR(CheckTracks(snapshot.track(), model));
   point.track = std::move(*snapshot.mutable_track());
   if (snapshot.has_last_frame_id()) point.last_frame_id = snapshot.last_frame_id();
   if (snapshot.has_state_frame_id()) point.state_frame_id = snapshot.state_frame_id();

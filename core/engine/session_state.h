@@ -14,7 +14,7 @@ namespace slotmatch {
 // A session between two frames. A value.
 struct SessionPoint {
   StreamState state;
-  std::string track;                       // the tracker's state, opaque here
+  std::string track;                       // SessionTracks::bytes(); empty: no frame yet
   std::optional<uint64_t> last_frame_id;   // the last frame answered; none: no frame yet
   std::optional<uint64_t> state_frame_id;  // the last frame in `state`; none: state is empty
 };
@@ -27,8 +27,8 @@ struct SealedState {
   uint64_t last_frame_id = 0;
 };
 
-// A model of 11 slots of 64 numbers takes about 3 KB; the bound keeps a client from sending more to
-// parse than any model can need.
+// A model of 11 slots of 64 numbers takes less than 5 KB; the bound keeps a client from sending
+// more to parse than any model can need.
 inline constexpr size_t kMaxSealedBytes = size_t{64} << 10;
 
 // Seals and opens session states. Immutable, thread-safe.
@@ -50,8 +50,8 @@ class StateSealer {
     SessionPoint point;
   };
   // PERMISSION_DENIED: not signed with this sealer's key. DATA_LOSS: damaged, of another size than
-  // the model's state, or not finite. FAILED_PRECONDITION: of another schema version, or of none of
-  // `models`; with `wanted`, of another one than that.
+  // the model's state, not finite, or with tracks that do not fit. FAILED_PRECONDITION: of another
+  // schema version, or of none of `models`; with `wanted`, of another one than that.
   absl::StatusOr<Opened> Open(const SealedState& sealed, const std::vector<ModelInfo>& models,
                               std::optional<size_t> wanted) const;
 

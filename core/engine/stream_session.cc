@@ -10,6 +10,7 @@
 #include "core/base/status.h"
 #include "core/engine/frame_queue.h"
 #include "core/engine/frame_steps.h"
+#include "core/engine/session_tracks.h"
 
 namespace slotmatch {
 namespace {
@@ -25,6 +26,7 @@ class Session : public StreamSession {
         pool_(pool),
         on_outcome_(std::move(on_outcome)),
         queue_(options.frame_policy, options.max_waiting),
+        tracks_(options.tracker, options.resume.track),
         state_(options.resume.state),
         state_frame_id_(options.resume.state_frame_id),
         delivered_(options.resume) {}
@@ -165,9 +167,13 @@ class Session : public StreamSession {
   // when the output cannot be used either.
   bool TakeState(QueuedFrame* frame, StepOutput* output) {
     const StepHealth health = CheckStep(*output);
+    const bool goes_on = health.output_finite && health.next_finite;
+    if (health.output_finite) frame->segmentation.ids = tracks_.Step(*output, info_);
+    if (!goes_on) tracks_.Reset();
+    frame->track_after = tracks_.bytes();
     absl::MutexLock lock(&mutex_);
     frame->phase = FramePhase::kFinishing;
-    if (health.output_finite && health.next_finite) {
+    if (goes_on) {
       state_ = output->next_state;
       state_frame_id_ = frame->source.id;
     } else {
@@ -225,6 +231,7 @@ class Session : public StreamSession {
         delivering_ = true;
         if (front->after.has_value()) {
           delivered_.state = *std::move(front->after);
+          delivered_.track = std::move(front->track_after);
           delivered_.state_frame_id = front->source.id;
           if (delivered_.state.first_frame()) delivered_.state_frame_id.reset();
         }
@@ -244,6 +251,7 @@ class Session : public StreamSession {
   WorkerPool* const pool_;
   const OnOutcome on_outcome_;
   std::atomic<bool> cancelled_{false};
+  SessionTracks tracks_;  // of the one frame that is kComputing
   absl::Mutex mutex_;
   FrameQueue queue_ ABSL_GUARDED_BY(mutex_);
   int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;  // in the pool, not yet begun

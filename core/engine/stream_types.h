@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "core/engine/session_state.h"
 #include "core/image/image.h"
 #include "core/track/mask_stats.h"
+#include "core/track/tracker.h"
 
 // What goes into a session and comes out of it. Plain values.
 namespace slotmatch {
@@ -30,7 +32,8 @@ struct StreamOptions {
   int max_gap_steps = 8;  // predictor steps that bridge frame ids without a result; 0: none
   // Results handed over and not yet Sent(); the next frame waits at that many. 0: unbounded.
   int max_unsent = 0;
-  SessionPoint resume;  // where the session begins
+  std::shared_ptr<const Tracker> tracker;  // of the model; null: IDs are slot indices
+  SessionPoint resume;                     // where the session begins
 };
 
 // One frame as it came in.
@@ -64,6 +67,7 @@ struct FrameSegmentation {
   std::vector<SlotStats> slots;  // [K]; boxes in source pixels, areas in mask pixels
   int64_t mask_pixels = 0;       // the areas' total
   std::vector<float> vectors;    // [K, S]
+  std::vector<uint64_t> ids;     // [K] Slot.temporal_id
   FrameTimings timings;
 };
 

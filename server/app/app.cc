@@ -114,6 +114,10 @@ absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const config::ServeC
   std::unique_ptr<ServerApp> app(new ServerApp(config, std::move(models)));
   app->context_.sealer = std::move(sealer);
   SM_RETURN_IF_ERROR(app->ReadTokens());
+  for (const ModelInfo& model : app->context_.models) {
+    SM_ASSIGN_OR_RETURN(auto tracker, MakeTracker(config.track(), model));
+    app->context_.trackers.push_back(std::move(tracker));
+  }
   SM_RETURN_IF_ERROR(app->WarmUp());
   SM_RETURN_IF_ERROR(app->Listen());
   app->janitor_ = std::thread([raw = app.get()] { raw->Janitor(); });

@@ -6,6 +6,7 @@
 #include "core/base/status.h"
 #include "core/base/version.h"
 #include "core/config/config.h"
+#include "core/engine/session_tracks.h"
 
 namespace slotmatch {
 namespace {
@@ -78,6 +79,7 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
     return absl::FailedPreconditionError(absl::StrCat(
         "compute.device is '", config.compute().device(), "'; this build has cpu and auto"));
   }
+  SM_RETURN_IF_ERROR(ValidateTrackConfig(config.track(), "track"));
   return CheckRanges(config);
 }
 

@@ -51,6 +51,7 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
   SM_ASSIGN_OR_RETURN(SessionOptions options, FromWire(config, service_->limits));
   SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, Begin(config));
   options.stream.resume = begin.point;
+  if (!options.slot_ids) options.stream.tracker = service_->trackers[begin.model];
   service_->metrics->SessionOpened();
   opened_at_ = absl::Now();
   model_ = service_->models[begin.model];

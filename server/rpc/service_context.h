@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/engine/batch_scheduler.h"
 #include "core/engine/session_state.h"
+#include "core/engine/session_tracks.h"
 #include "core/engine/worker_pool.h"
 #include "server/metrics/server_metrics.h"
 #include "server/rpc/session_registry.h"
@@ -19,6 +21,7 @@ namespace slotmatch {
 struct ServiceContext {
   config::LimitsConfig limits;
   std::vector<ModelInfo> models;  // in the scheduler's order; the first is the default
+  std::vector<std::shared_ptr<const Tracker>> trackers;  // by model
   BatchScheduler* scheduler;
   WorkerPool* pool;
   SessionRegistry* sessions;

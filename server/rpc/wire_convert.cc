@@ -92,7 +92,7 @@ void FillSlots(const FrameSegmentation& frame, v1::SlotEncoding encoding, v1::Fr
     const SlotStats& stats = frame.slots[k];
     v1::Slot* slot = result->add_slots();
     slot->set_index(static_cast<uint32_t>(k));
-    slot->set_temporal_id(k);
+    slot->set_temporal_id(frame.ids[k]);
     slot->set_area_ratio(static_cast<double>(stats.area_px) /
                          static_cast<double>(frame.mask_pixels));
     slot->set_confidence(stats.confidence);
@@ -199,6 +199,11 @@ absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
     return absl::UnimplementedError(absl::StrCat("slot encoding ", config.slots().encoding(),
                                                  " is unknown here; GetServerInfo lists them"));
   }
+  if (!v1::IdMode_IsValid(config.ids())) {
+    return absl::UnimplementedError(
+        absl::StrCat("ID mode ", config.ids(), " is unknown here; use TRACK or SLOT"));
+  }
+  options.slot_ids = config.ids() == v1::ID_MODE_SLOT;
   options.stream.grid_masks = config.mask().size() == v1::MASK_SIZE_GRID;
   options.stream.image_limits = LimitsOf(limits);
   if (config.slots().encoding() != v1::SLOT_ENCODING_UNSPECIFIED) {

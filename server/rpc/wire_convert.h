@@ -11,13 +11,14 @@ namespace slotmatch {
 v1::ModelInfo ToWire(const ModelInfo& info);
 v1::Limits ToWire(const config::LimitsConfig& limits);
 
-// What a session asked for. UNIMPLEMENTED names an encoding or a policy this server does not know.
+// What a session asked for. UNIMPLEMENTED names a value this server does not know.
 struct SessionOptions {
   StreamOptions stream;
   v1::SlotEncoding slot_encoding = v1::SLOT_ENCODING_F32;
   absl::Duration frame_budget = absl::InfiniteDuration();  // a frame older than that is dropped
   uint32_t state_every_frames = 0;
   bool enforce_credits = false;
+  bool slot_ids = false;  // Slot.temporal_id is the slot's index
 };
 absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
                                         const config::LimitsConfig& limits);

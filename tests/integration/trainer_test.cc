@@ -230,6 +230,16 @@ TEST_F(Trainer, DescribeCountsModelsAndConfigurations) {
   EXPECT_FALSE(models.at(3).contains("weights_disk_bytes"));
 }
 
+// The IDs of all slots of all frames.
+std::vector<uint64_t> IdsIn(const std::string& folder) {
+  std::vector<uint64_t> ids;
+  for (const std::string& line : Lines(FileBytes(folder + "/slots.jsonl"))) {
+    const nlohmann::json slots = nlohmann::json::parse(line).at("slots");
+    for (const nlohmann::json& slot : slots) ids.push_back(slot.at("id").get<uint64_t>());
+  }
+  return ids;
+}
+
 // One forward: what infer writes is what the service answers.
 void ExpectInferEqualsService(const std::string& folder, const std::string& model) {
   fs::create_directories(folder);
@@ -245,6 +255,7 @@ void ExpectInferEqualsService(const std::string& folder, const std::string& mode
   EXPECT_EQ(ReadJson(folder + "/service/summary.json").at("frames").get<int>(), 8);
   EXPECT_EQ(CountLines(folder + "/infer/slots.jsonl"), 8);
   ExpectSameMasks(folder + "/infer", folder + "/service", 8, 0.999);
+  EXPECT_EQ(IdsIn(folder + "/infer"), IdsIn(folder + "/service"));
 }
 
 TEST_F(Trainer, InferEqualsTheServiceForTheShippedModel) {

@@ -6,7 +6,9 @@
 
 #include <functional>
 #include <limits>
+#include <random>
 
+#include "core/engine/session_tracks.h"
 #include "slotmatch/state/session_snapshot.pb.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -23,14 +25,28 @@ ModelInfo Model(const std::string& name, char digest, int num_slots = 3, int slo
   info.digest = std::string(64, digest);
   info.num_slots = num_slots;
   info.slot_dim = slot_dim;
+  info.grid_height = 2;
+  info.grid_width = 2;
   return info;
+}
+
+// Of three slots on a grid of 2 x 2.
+std::string Tracks() {
+  TrackState tracks;
+  tracks.set_next_id(9);
+  tracks.set_owners(std::string("\0\1\2\xff", 4));
+  for (const uint64_t id : {8, 0, 0}) tracks.add_shown(id);
+  tracks.add_tracks()->set_id(8);
+  tracks.mutable_tracks(0)->set_slot(0);
+  tracks.mutable_tracks(0)->set_direction("dire");
+  return SerializeTrackState(tracks);
 }
 
 SessionPoint Point() {
   SessionPoint point;
   for (int i = 0; i < 12; ++i) point.state.slots.push_back(0.1f * static_cast<float>(i) - 0.5f);
   point.state.step = 9;
-  point.track = std::string("\0track\xff", 7);
+  point.track = Tracks();
   point.last_frame_id = 44;
   point.state_frame_id = 42;
   return point;
@@ -130,6 +146,13 @@ TEST_F(SessionState, ContradictionsAreRefused) {
       {"slots of", [](auto* s) { s->mutable_slots()->pop_back(); }},
       {"slots of", [](auto* s) { s->set_num_slots(4); }},
       {"slots of", [](auto* s) { s->set_slot_dim(0); }},
+      {"track state: owners has 1 values",
+       [](auto* s) {
+         TrackState tracks;
+         EXPECT_TRUE(tracks.ParseFromString(s->track()));
+         tracks.set_owners("\1");
+         s->set_track(tracks.SerializeAsString());
+       }},
       {"contradict", [](auto* s) { s->clear_slots(); }},
       {"contradict", [](auto* s) { s->set_step(0); }},
       {"contradict", [](auto* s) { s->set_step(-1); }},
@@ -182,11 +205,24 @@ TEST_F(SessionState, TooLargeForTheWireIsRefusedWhenSealed) {
               FailsWith(StatusCode::kResourceExhausted, "the state of model a takes"));
 }
 
+// With as many tracks as there can be.
 TEST_F(SessionState, OfTheShippedShapesIsSmall) {
+  ModelInfo model = Model("student", 'c', 11, 64);
+  model.grid_width = model.grid_height = 16;
+  config::TrackConfig config;
+  config.set_birth_cost(0);  // all tracks are new in every frame
+  SessionTracks tracks(MakeTracker(config, model).value(), "");
+  StepOutput step;
+  std::mt19937 random(3);
+  for (int i = 0; i < 11 * 64; ++i) step.slots.push_back(static_cast<float>(random() % 97) - 48);
+  for (int i = 0; i < 11 * 256; ++i) step.masks.push_back(static_cast<float>(random() % 97));
+  for (int frame = 0; frame < 3; ++frame) tracks.Step(step, model);
   SessionPoint point = Point();
   point.state.slots.assign(size_t{11} * 64, 0.5f);
-  const ModelInfo model = Model("student", 'c', 11, 64);
-  EXPECT_LT(plain_.Seal(model, point)->payload.size(), 3072u);
+  point.track = tracks.bytes();
+  const auto sealed = plain_.Seal(model, point);
+  EXPECT_LT(sealed->payload.size(), 5120u);
+  EXPECT_THAT(plain_.Open(*sealed, {model}, 0), IsOk());
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ FrameOutcome Outcome() {
   frame.mask_pixels = 200;
   frame.slots = {{150, 0.75, 1, 2, 19, 8}, {0, 0, 0, 0, 0, 0}};
   frame.vectors = {1, -2, 0.5f, 3, 4, 65504};
+  frame.ids = {7, 0};
   frame.timings = {absl::Milliseconds(1), absl::Milliseconds(2),  absl::Milliseconds(3),
                    absl::Milliseconds(4), absl::Milliseconds(10), 5};
   FrameOutcome outcome;
@@ -82,7 +83,7 @@ TEST(ToWire, SlotsKeepOrderAndEmptyOnesHaveNoBox) {
   ASSERT_EQ(response.result().slots_size(), 2);
   const v1::Slot& first = response.result().slots(0);
   EXPECT_EQ(first.index(), 0u);
-  EXPECT_EQ(first.temporal_id(), 0u);
+  EXPECT_EQ(first.temporal_id(), 7u);
   EXPECT_EQ(first.area_ratio(), 0.75);
   EXPECT_EQ(first.confidence(), 0.75);
   EXPECT_EQ(first.box().left(), 1u);
@@ -91,7 +92,7 @@ TEST(ToWire, SlotsKeepOrderAndEmptyOnesHaveNoBox) {
   EXPECT_EQ(first.box().height(), 8u);
   const v1::Slot& second = response.result().slots(1);
   EXPECT_EQ(second.index(), 1u);
-  EXPECT_EQ(second.temporal_id(), 1u);
+  EXPECT_EQ(second.temporal_id(), 0u);
   EXPECT_EQ(second.area_ratio(), 0);
   EXPECT_FALSE(second.has_box());
 }
