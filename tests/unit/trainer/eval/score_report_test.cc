@@ -18,10 +18,11 @@ ModelScores Score(const std::string& name, const char* first, const char* second
   ModelScores model;
   model.model = name;
   ScoreBoard board(3, {});
-  EXPECT_TRUE(board.AddFrame(Map(kGtD), Map(first)).ok());
+  const std::vector<uint64_t> tracks = {1, 2, 3};
+  EXPECT_TRUE(board.AddFrame(Map(kGtD), Map(first), tracks).ok());
   model.clips.push_back({0, "one, \"two\"", 0, 1, board.EndVideo()});
-  EXPECT_TRUE(board.AddFrame(Map(kGtA), Map(second)).ok());
-  EXPECT_TRUE(board.AddFrame(Map(kAllZero), Map(kAllZero)).ok());
+  EXPECT_TRUE(board.AddFrame(Map(kGtA), Map(second), tracks).ok());
+  EXPECT_TRUE(board.AddFrame(Map(kAllZero), Map(kAllZero), tracks).ok());
   model.clips.push_back({1, "b", 0, 2, board.EndVideo()});
   model.scores = board.scores();
   return model;
