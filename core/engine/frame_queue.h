@@ -18,11 +18,10 @@ enum class FramePhase { kArrived, kDecoding, kDecoded, kComputing, kFinishing, k
 struct QueuedFrame {
   SourceFrame source;
   FramePhase phase = FramePhase::kArrived;
-  std::vector<float> pixels;         // [3, H, W]; from kDecoded on
-  FrameSegmentation segmentation;    // from kDecoded on, filled step by step
-  std::optional<StreamState> after;  // the state with this frame in it; none: it is not
-  std::string track_after;           // SessionPoint::track likewise
-  FrameOutcome outcome;              // from kDone on
+  std::vector<float> pixels;          // [3, H, W]; from kDecoded on
+  FrameSegmentation segmentation;     // from kDecoded on, filled step by step
+  std::optional<SessionPoint> after;  // with this frame in the state; none: it is not
+  FrameOutcome outcome;               // from kDone on
 };
 using QueuedFramePtr = std::shared_ptr<QueuedFrame>;
 

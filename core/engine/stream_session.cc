@@ -27,8 +27,7 @@ class Session : public StreamSession {
         on_outcome_(std::move(on_outcome)),
         queue_(options.frame_policy, options.max_waiting),
         tracks_(options.tracker, options.resume.track),
-        state_(options.resume.state),
-        state_frame_id_(options.resume.state_frame_id),
+        computed_(options.resume),
         delivered_(options.resume) {}
 
   void Submit(SourceFrame source) override {
@@ -120,7 +119,7 @@ class Session : public StreamSession {
       if (options_.max_unsent == 0 || unsent_ < options_.max_unsent) next = queue_.TakeToCompute();
       if (next != nullptr) {
         ++unsent_;
-        job.state = state_;
+        job.state = computed_.state;
         job.skipped = MissingBefore(next->source.id);
       }
     }
@@ -130,9 +129,9 @@ class Session : public StreamSession {
 
   // Predictor steps that bring the state to the frame before `id`.
   int MissingBefore(uint64_t id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (state_.first_frame() || !state_frame_id_.has_value() || id <= *state_frame_id_) return 0;
-    const auto most = static_cast<uint64_t>(options_.max_gap_steps);
-    return static_cast<int>(std::min(id - *state_frame_id_ - 1, most));
+    const std::optional<uint64_t> last = computed_.state_frame_id;
+    if (!last.has_value() || id <= *last) return 0;
+    return static_cast<int>(std::min(id - *last - 1, uint64_t(options_.max_gap_steps)));
   }
 
   void Compute(const QueuedFramePtr& frame, FrameJob job) {
@@ -170,18 +169,14 @@ class Session : public StreamSession {
     const bool goes_on = health.output_finite && health.next_finite;
     if (health.output_finite) frame->segmentation.ids = tracks_.Step(*output, info_);
     if (!goes_on) tracks_.Reset();
-    frame->track_after = tracks_.bytes();
     absl::MutexLock lock(&mutex_);
     frame->phase = FramePhase::kFinishing;
-    if (goes_on) {
-      state_ = output->next_state;
-      state_frame_id_ = frame->source.id;
-    } else {
-      state_ = StreamState();
-      state_frame_id_.reset();
-      frame->outcome.state_reset = true;
-    }
-    frame->after = state_;
+    computed_.state = goes_on ? output->next_state : StreamState();
+    computed_.state_frame_id.reset();  // a model of single pictures has no state
+    if (!computed_.state.first_frame()) computed_.state_frame_id = frame->source.id;
+    computed_.track = tracks_.bytes();
+    frame->outcome.state_reset = !goes_on;
+    frame->after = computed_;
     return health.output_finite;
   }
 
@@ -229,12 +224,7 @@ class Session : public StreamSession {
         front = queue_.TakeDone();
         if (front == nullptr) return;
         delivering_ = true;
-        if (front->after.has_value()) {
-          delivered_.state = *std::move(front->after);
-          delivered_.track = std::move(front->track_after);
-          delivered_.state_frame_id = front->source.id;
-          if (delivered_.state.first_frame()) delivered_.state_frame_id.reset();
-        }
+        if (front->after.has_value()) delivered_ = *std::move(front->after);
         delivered_.last_frame_id = front->source.id;
         front->outcome.point = delivered_;
       }
@@ -254,11 +244,9 @@ class Session : public StreamSession {
   SessionTracks tracks_;  // of the one frame that is kComputing
   absl::Mutex mutex_;
   FrameQueue queue_ ABSL_GUARDED_BY(mutex_);
-  int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;  // in the pool, not yet begun
-  int unsent_ ABSL_GUARDED_BY(mutex_) = 0;       // frames from the model's queue to Sent()
-  // After the last frame computed, and the frame it is of.
-  StreamState state_ ABSL_GUARDED_BY(mutex_);
-  std::optional<uint64_t> state_frame_id_ ABSL_GUARDED_BY(mutex_);
+  int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;     // in the pool, not yet begun
+  int unsent_ ABSL_GUARDED_BY(mutex_) = 0;          // frames from the model's queue to Sent()
+  SessionPoint computed_ ABSL_GUARDED_BY(mutex_);   // after the last frame computed
   SessionPoint delivered_ ABSL_GUARDED_BY(mutex_);  // after the last outcome
   bool delivering_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -30,6 +30,7 @@ absl::Status CheckRanges(const config::ServeConfig& config) {
       {"limits.session_idle_timeout_s", limits.session_idle_timeout_s(), 1, 86400},
       {"limits.session_max_age_s", limits.session_max_age_s(), 0, 864000},
       {"limits.max_gap_steps", limits.max_gap_steps(), 0, 1024},
+      {"limits.max_clip_frames", limits.max_clip_frames(), 1, 100000},
       {"batching.max_batch_size", batching.max_batch_size(), 1, 256},
       {"batching.max_delay_us", batching.max_delay_us(), 0, 1000000},
       // One frame of each session can be waiting for a batch.

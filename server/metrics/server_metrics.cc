@@ -57,7 +57,8 @@ struct MethodRow {
   const char* method;
 };
 constexpr MethodRow kMethods[] = {
-    {kService, "bidi_stream", "Segment"}, {kService, "unary", "ListModels"},
+    {kService, "bidi_stream", "Segment"}, {kService, "unary", "SegmentFrame"},
+    {kService, "unary", "SegmentClip"},   {kService, "unary", "ListModels"},
     {kService, "unary", "GetServerInfo"}, {kKServe, "unary", "ServerLive"},
     {kKServe, "unary", "ServerReady"},    {kKServe, "unary", "ModelReady"},
     {kKServe, "unary", "ServerMetadata"}, {kKServe, "unary", "ModelMetadata"},

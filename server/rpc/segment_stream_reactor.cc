@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/random/random.h"
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "google/protobuf/unknown_field_set.h"
@@ -22,6 +23,12 @@ void Mark(v1::SegmentRequest* request) {
 
 bool IsMarked(const v1::SegmentRequest& request) {
   return !request.GetReflection()->GetUnknownFields(request).empty();
+}
+
+// Up to a tenth less: sessions that were opened together do not move together.
+absl::Duration Spread(absl::Duration max_age) {
+  absl::BitGen random;
+  return max_age * absl::Uniform(random, 0.9, 1.0);
 }
 
 // Bounds what a client that sends without reading can pile up here: reports of dropped frames and
@@ -53,7 +60,7 @@ SegmentStreamReactor::SegmentStreamReactor(const ServiceContext* service,
       deadline_(absl::FromChrono(context->deadline())),
       credits_(service->limits.max_queued_frames()),
       clock_(absl::Seconds(service->limits.session_idle_timeout_s()),
-             absl::Seconds(service->limits.session_max_age_s()), absl::Now()) {}
+             Spread(absl::Seconds(service->limits.session_max_age_s())), absl::Now()) {}
 
 bool SegmentStreamReactor::MayRead() const {
   if (read_in_flight_ || outbox_.size() >= kMaxUnread) return false;
@@ -213,31 +220,39 @@ void SegmentStreamReactor::OnDone() {
 
 void SegmentStreamReactor::End(Ending ending) {
   absl::MutexLock lock(&mutex_);
+  EndLocked(std::move(ending));
+}
+
+void SegmentStreamReactor::EndLocked(Ending ending) {
   if (!end_.has_value()) end_ = std::move(ending);
 }
 
 void SegmentStreamReactor::Tick(absl::Time now) {
-  bool stuck;
-  SessionClock::Event event;
   {
     absl::MutexLock lock(&mutex_);
     if (finished_) return;
-    stuck = write_in_flight_ && now - write_began_ > clock_.idle_timeout();
-    try_cancel_ |= stuck;  // a status would not reach a client that does not read
-    event = clock_.Tick(now, frames_inside_ > 0);
-    if (event == SessionClock::Event::kIdleSoon && session_ != nullptr && !end_.has_value()) {
-      Push(NoticeOf(v1::Notice::IDLE_SOON, "the session ends unless something is sent",
-                    clock_.IdleLeft(now)));
+    if (write_in_flight_ && now - write_began_ > clock_.idle_timeout()) {
+      try_cancel_ = true;  // a status would not reach a client that does not read
+      EndLocked(
+          {absl::DeadlineExceededError("the client did not read for too long"), "not_reading"});
     }
-  }
-  if (stuck) {
-    End({absl::DeadlineExceededError("the client did not read for too long"), "not_reading"});
-  } else if (event == SessionClock::Event::kIdle) {
-    End({absl::DeadlineExceededError("the session was idle for too long"), "idle",
-         v1::GoAway::IDLE});
-  } else if (event == SessionClock::Event::kMaxAge) {
-    End({absl::AbortedError("the session has its maximum age; go on with its state"), "max_age",
-         v1::GoAway::MAX_AGE});
+    switch (clock_.Tick(now, frames_inside_ > 0)) {
+      case SessionClock::Event::kNone:
+        break;
+      case SessionClock::Event::kIdleSoon:
+        if (session_ == nullptr || end_.has_value()) break;
+        Push(NoticeOf(v1::Notice::IDLE_SOON, "the session ends unless something is sent",
+                      clock_.IdleLeft(now)));
+        break;
+      case SessionClock::Event::kIdle:
+        EndLocked({absl::DeadlineExceededError("the session was idle for too long"), "idle",
+                   v1::GoAway::IDLE});
+        break;
+      case SessionClock::Event::kMaxAge:
+        EndLocked({absl::AbortedError("the session has its maximum age; go on with its state"),
+                   "max_age", v1::GoAway::MAX_AGE});
+        break;
+    }
   }
   Pump();
 }

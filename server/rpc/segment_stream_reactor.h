@@ -69,14 +69,13 @@ class SegmentStreamReactor
   void StartFrontWrite() ABSL_LOCKS_EXCLUDED(mutex_);
   // Stops reading.
   void End(Ending ending) ABSL_LOCKS_EXCLUDED(mutex_);
+  void EndLocked(Ending ending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The client cancelled or went away; that replaces a good end.
   void EndCancelled() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // segment_stream_session.cc: what the messages mean.
   absl::Status HandleRequest();
   absl::Status Open(const v1::SessionConfig& config);
-  // Which model, and where the session begins.
-  absl::StatusOr<StateSealer::Opened> Begin(const v1::SessionConfig& config) const;
   v1::SegmentResponse Opened(bool resumed) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status HandleFrame(v1::Frame* frame);
   absl::Status HandleControl(const v1::Control& control);

@@ -35,21 +35,9 @@ absl::Status SegmentStreamReactor::HandleRequest() {
   return absl::InvalidArgumentError("the first message of a stream must be a SessionConfig");
 }
 
-absl::StatusOr<StateSealer::Opened> SegmentStreamReactor::Begin(
-    const v1::SessionConfig& config) const {
-  std::optional<size_t> wanted;
-  if (!config.model().empty() || !config.has_resume()) {
-    SM_ASSIGN_OR_RETURN(wanted, service_->FindModel(config.model()));
-  }
-  if (!config.has_resume()) return StateSealer::Opened{*wanted, {}};
-  auto opened = service_->sealer.Open(FromWire(config.resume()), service_->models, wanted);
-  service_->metrics->SessionResumed(opened.status());
-  return opened;
-}
-
 absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
   SM_ASSIGN_OR_RETURN(SessionOptions options, FromWire(config, service_->limits));
-  SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, Begin(config));
+  SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, service_->Begin(config));
   options.stream.resume = begin.point;
   if (!options.slot_ids) options.stream.tracker = service_->trackers[begin.model];
   service_->metrics->SessionOpened();

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "core/engine/batch_scheduler.h"
 #include "core/engine/session_state.h"
 #include "core/engine/session_tracks.h"
@@ -14,6 +13,7 @@
 #include "server/rpc/session_registry.h"
 #include "server/security/token_table.h"
 #include "slotmatch/config/serve.pb.h"
+#include "slotmatch/v1/slotmatch.pb.h"
 
 namespace slotmatch {
 
@@ -32,20 +32,11 @@ struct ServiceContext {
   // Index of a model; empty name: the default, empty version: any. NOT_FOUND names the models
   // there are.
   absl::StatusOr<size_t> FindModel(const std::string& name, const std::string& version = "") const;
-};
 
-inline absl::StatusOr<size_t> ServiceContext::FindModel(const std::string& name,
-                                                        const std::string& version) const {
-  std::string known;
-  for (size_t i = 0; i < models.size(); ++i) {
-    const bool named = name.empty() ? i == 0 : models[i].name == name;
-    if (named && (version.empty() || models[i].version == version)) return i;
-    absl::StrAppend(&known, known.empty() ? "" : ", ", models[i].name, " ", models[i].version);
-  }
-  return absl::NotFoundError(
-      absl::StrCat("model '", name.substr(0, 64), version.empty() ? "" : "' version '",
-                   version.substr(0, 64), "' is not loaded; this server has ", known));
-}
+  // The model of a session and where it begins: at `config.resume` if there is one, which is
+  // counted, then with the statuses of StateSealer::Open.
+  absl::StatusOr<StateSealer::Opened> Begin(const v1::SessionConfig& config) const;
+};
 
 // A place for the session of a call that may infer. Statuses of Authorize() and Admit().
 inline absl::StatusOr<std::string> AdmitCall(const ServiceContext& service,

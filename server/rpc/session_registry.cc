@@ -5,16 +5,23 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "server/rpc/status_convert.h"
 
 namespace slotmatch {
+namespace {
+
+constexpr absl::Duration kRetryDelay = absl::Seconds(1);  // of a client that finds no place
+
+}  // namespace
 
 absl::StatusOr<std::string> SessionRegistry::Admit(const std::shared_ptr<LiveSession>& session) {
   absl::BitGen random;
   absl::MutexLock lock(&mutex_);
   if (draining_) return absl::UnavailableError("the server is shutting down; connect again");
   if (sessions_.size() >= static_cast<size_t>(max_sessions_)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("all ", max_sessions_, " sessions are taken; try again later"));
+    return WithRetry(absl::ResourceExhaustedError(absl::StrCat(
+                         "all ", max_sessions_, " sessions are taken; try again later")),
+                     kRetryDelay);
   }
   std::string id = absl::StrFormat("%d-%08x", next_++, absl::Uniform<uint32_t>(random));
   sessions_.emplace_back(id, session);

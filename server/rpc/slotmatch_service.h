@@ -12,6 +12,12 @@ class SlotMatchService final : public v1::SlotMatchService::CallbackService {
 
   grpc::ServerBidiReactor<v1::SegmentRequest, v1::SegmentResponse>* Segment(
       grpc::CallbackServerContext* call) override;
+  grpc::ServerUnaryReactor* SegmentFrame(grpc::CallbackServerContext* call,
+                                         const v1::SegmentFrameRequest* request,
+                                         v1::SegmentFrameResponse* response) override;
+  grpc::ServerUnaryReactor* SegmentClip(grpc::CallbackServerContext* call,
+                                        const v1::SegmentClipRequest* request,
+                                        v1::SegmentClipResponse* response) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* call,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;

@@ -139,6 +139,7 @@ v1::Limits ToWire(const config::LimitsConfig& limits) {
   wire.set_max_frame_side_px(limits.max_frame_side_px());
   wire.set_max_queued_frames(limits.max_queued_frames());
   wire.set_max_gap_steps(limits.max_gap_steps());
+  wire.set_max_clip_frames(limits.max_clip_frames());
   return wire;
 }
 

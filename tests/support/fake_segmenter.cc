@@ -57,7 +57,7 @@ StepOutput FakeSegmenter::StepOne(const StepInput& input) const {
 
 absl::StatusOr<std::vector<StepOutput>> FakeSegmenter::Step(absl::Span<const StepInput> batch) {
   absl::Duration delay;
-  bool poisoned;
+  bool poisoned, stateless;
   {
     absl::MutexLock lock(&mutex_);
     Batch record{static_cast<int>(batch.size()), batch[0].state->first_frame(), false};
@@ -70,12 +70,17 @@ absl::StatusOr<std::vector<StepOutput>> FakeSegmenter::Step(absl::Span<const Ste
     --inside_;
     delay = delay_;
     poisoned = std::exchange(poison_next_, false);
+    stateless = stateless_;
     if (!next_status_.ok()) return std::exchange(next_status_, absl::OkStatus());
   }
   absl::SleepFor(delay);
   std::vector<StepOutput> outputs;
   for (const StepInput& input : batch) outputs.push_back(StepOne(input));
-  if (poisoned) outputs[0].next_state.slots[0] = std::numeric_limits<float>::quiet_NaN();
+  for (StepOutput& output : outputs) {
+    if (stateless) output.next_state = StreamState();
+  }
+  if (poisoned && !stateless)
+    outputs[0].next_state.slots[0] = std::numeric_limits<float>::quiet_NaN();
   return outputs;
 }
 
@@ -102,6 +107,11 @@ void FakeSegmenter::FailNext(const absl::Status& status) {
 void FakeSegmenter::PoisonNext() {
   absl::MutexLock lock(&mutex_);
   poison_next_ = true;
+}
+
+void FakeSegmenter::ForgetState() {
+  absl::MutexLock lock(&mutex_);
+  stateless_ = true;
 }
 
 void FakeSegmenter::SetDelay(absl::Duration delay) {

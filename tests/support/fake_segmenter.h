@@ -38,6 +38,8 @@ class FakeSegmenter : public Segmenter {
   void FailNext(const absl::Status& status);
   // The next state of the first frame of the next step holds a NaN.
   void PoisonNext();
+  // From now on it is a model of single pictures: every frame is a first one.
+  void ForgetState();
   // Every step takes this long.
   void SetDelay(absl::Duration delay);
 
@@ -54,6 +56,7 @@ class FakeSegmenter : public Segmenter {
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   int inside_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status next_status_ ABSL_GUARDED_BY(mutex_);
+  bool stateless_ ABSL_GUARDED_BY(mutex_) = false;
   bool poison_next_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration delay_ ABSL_GUARDED_BY(mutex_) = absl::ZeroDuration();
   std::vector<Batch> batches_ ABSL_GUARDED_BY(mutex_);

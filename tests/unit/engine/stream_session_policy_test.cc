@@ -158,6 +158,23 @@ TEST_F(StreamSessionPolicy, MissingIdsAreBridgedUpToTheLimit) {
   }
 }
 
+TEST_F(StreamSessionPolicy, ModelOfSinglePicturesHasNothingToBridgeAndItsStatesCanBeResumed) {
+  fake_.ForgetState();
+  Outcomes outcomes;
+  const auto session = Open(&outcomes);
+  session->Submit(PngFrame(1));
+  session->Submit(PngFrame(7));
+  const FrameOutcome outcome = outcomes.Wait(2)[1];
+  ASSERT_THAT(outcome.result, IsOk());
+  EXPECT_EQ(outcome.result->vectors, Expected({MakePicture(9, 9, 7)})[0]);
+  EXPECT_FALSE(outcome.state_reset);
+  const StateSealer sealer;
+  const auto opened =
+      sealer.Open(sealer.Seal(fake_.info(), outcome.point).value(), {fake_.info()}, 0);
+  ASSERT_THAT(opened, IsOk());
+  EXPECT_EQ(opened->point.last_frame_id, 7u);
+}
+
 TEST_F(StreamSessionPolicy, FailedFramesAreMissingToo) {
   Outcomes outcomes;
   const auto session = Open(&outcomes);

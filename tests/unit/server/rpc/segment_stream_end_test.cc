@@ -56,16 +56,16 @@ class SegmentStreamEnd : public ServerFixture {
 };
 
 TEST_F(SegmentStreamEnd, IdleSessionIsWarnedThenEndsWithItsState) {
-  config_.mutable_limits()->set_session_idle_timeout_s(2);
+  config_.mutable_limits()->set_session_idle_timeout_s(4);  // sessions are looked at every second
   StartApp();
   TestStream stream(channel_);
-  EXPECT_EQ(stream.Open().idle_timeout_ms(), 2000u);
+  EXPECT_EQ(stream.Open().idle_timeout_ms(), 4000u);
   Answer(&stream, 1);
   const auto notice = stream.Read();
   ASSERT_TRUE(notice.has_value() && notice->has_notice());
   EXPECT_EQ(notice->notice().kind(), v1::Notice::IDLE_SOON);
   EXPECT_GT(notice->notice().ends_in_ms(), 0u);
-  EXPECT_LE(notice->notice().ends_in_ms(), 1000u);
+  EXPECT_LE(notice->notice().ends_in_ms(), 2000u);
   const v1::SessionState state = ExpectGoAway(&stream, v1::GoAway::IDLE, 1);
   ExpectEnd(&stream, StatusCode::DEADLINE_EXCEEDED, "idle");
   ExpectGoesOn(state, channel_);
@@ -109,7 +109,9 @@ TEST_F(SegmentStreamEnd, MaxAgeMovesABusySession) {
   config_.mutable_limits()->set_session_max_age_s(1);
   StartApp();
   TestStream stream(channel_);
-  EXPECT_EQ(stream.Open().max_age_ms(), 1000u);
+  const uint64_t max_age_ms = stream.Open().max_age_ms();
+  EXPECT_LE(max_age_ms, 1000u);
+  EXPECT_GE(max_age_ms, 900u) << "spread over a tenth";
   Answer(&stream, 1);
   const v1::SessionState state = ExpectGoAway(&stream, v1::GoAway::MAX_AGE, 1);
   ExpectEnd(&stream, StatusCode::ABORTED, "maximum age");
@@ -189,13 +191,13 @@ TEST_F(SegmentStreamEnd, FramesTheDrainHasNoTimeForAreGivenUpSoThatTheStateStill
 }
 
 TEST_F(SegmentStreamEnd, ClientThatNeverReadsIsCutOff) {
-  config_.mutable_limits()->set_session_idle_timeout_s(1);
+  const std::string png = PngBytes(MakePlainPicture(900, 900, 1, 2, 3));  // small, its mask is not
+  config_.mutable_limits()->set_session_idle_timeout_s(2);
   StartApp();
   v1::SessionConfig config;
   config.mutable_mask()->set_encoding(v1::MASK_ENCODING_RAW_U8);
   TestStream stream(channel_);
   stream.Open(config);
-  const std::string png = PngBytes(MakePlainPicture(900, 900, 1, 2, 3));  // small, its mask is not
   std::thread sender([&] {
     for (int i = 0; stream.SendBytes(i, png); ++i) {
     }

@@ -109,7 +109,7 @@ TEST_F(SegmentStreamPolicy, CreditsAreAWindowThatAnswersRefill) {
   EXPECT_EQ(credits, 2u);
   uint64_t id = 0;
   for (int answers = 0; answers < 20; ++answers) {
-    for (; credits > 0; --credits) ASSERT_TRUE(stream.SendPicture(++id, Picture(id)));
+    for (; credits > 0; --credits) ASSERT_TRUE(stream.SendPicture(id++, Picture(0)));
     const auto response = stream.Read();
     ASSERT_TRUE(response.has_value() && response->has_result()) << answers;
     credits += response->credits();

@@ -291,7 +291,10 @@ TEST_F(SegmentStream, SessionsBeyondTheLimitAreRefusedUntilOneEnds) {
     second.Open();
     TestStream third(channel_);
     third.SendConfig();
-    ExpectEnd(&third, StatusCode::RESOURCE_EXHAUSTED, "all 2 sessions");
+    const grpc::Status refused = third.Finish();
+    EXPECT_EQ(refused.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_THAT(refused.error_message(), HasSubstr("all 2 sessions"));
+    EXPECT_THAT(refused.error_details(), HasSubstr("google.rpc.RetryInfo"));
   }
   EXPECT_TRUE(Eventually([&] { return app_->metrics().sessions_active() == 1; }));
   EXPECT_TRUE(Eventually([&] {  // the place is given back right after the count
@@ -325,7 +328,8 @@ TEST_F(SegmentStream, IdleSessionExpiresAndABusyOneDoesNot) {
     absl::SleepFor(absl::Milliseconds(100));
   }
   reader.join();
-  EXPECT_EQ(Metric("slotmatch_sessions_closed_total{reason=\"idle\"}"), 1);
+  EXPECT_TRUE(
+      Eventually([&] { return Metric("slotmatch_sessions_closed_total{reason=\"idle\"}") == 1; }));
   EXPECT_TRUE(busy.SendPicture(++id, MakePicture(8, 8)));
   EXPECT_TRUE(busy.Read().has_value());
 }

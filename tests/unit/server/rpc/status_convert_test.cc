@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
 namespace slotmatch {
 namespace {
 
@@ -22,6 +25,23 @@ TEST(ToGrpcStatus, CapsTheMessage) {
   EXPECT_THAT(status.error_message(), testing::EndsWith("x..."));
   EXPECT_EQ(ToGrpcStatus(absl::InternalError(std::string(512, 'x'))).error_message(),
             std::string(512, 'x'));
+}
+
+TEST(ToGrpcStatus, CarriesRetryInfoAsAnErrorDetail) {
+  EXPECT_EQ(ToGrpcStatus(absl::InternalError("why")).error_details(), "");
+  const grpc::Status status =
+      ToGrpcStatus(WithRetry(absl::ResourceExhaustedError("full"), absl::Milliseconds(2500)));
+  EXPECT_EQ(status.error_message(), "full");
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.code(), 8);
+  EXPECT_EQ(details.message(), "full");
+  ASSERT_EQ(details.details_size(), 1);
+  EXPECT_EQ(details.details(0).type_url(), "type.googleapis.com/google.rpc.RetryInfo");
+  google::rpc::RetryInfo info;
+  ASSERT_TRUE(details.details(0).UnpackTo(&info));
+  EXPECT_EQ(info.retry_delay().seconds(), 2);
+  EXPECT_EQ(info.retry_delay().nanos(), 500000000);
 }
 
 }  // namespace

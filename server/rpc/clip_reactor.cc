@@ -1,0 +1,159 @@
+#include "server/rpc/clip_reactor.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "core/base/status.h"
+#include "server/rpc/frame_metrics.h"
+#include "server/rpc/session_events.h"
+#include "server/rpc/status_convert.h"
+
+namespace slotmatch {
+
+ClipReactor* ClipReactor::Start(const ServiceContext* service, grpc::CallbackServerContext* context,
+                                ClipCall call) {
+  std::shared_ptr<ClipReactor> reactor(new ClipReactor(service, context, std::move(call)));
+  reactor->self_ = reactor;
+  const absl::Status status = reactor->Open();
+  if (!status.ok()) reactor->Stop(status);
+  reactor->Feed();
+  return reactor.get();
+}
+
+ClipReactor::ClipReactor(const ServiceContext* service, grpc::CallbackServerContext* context,
+                         ClipCall call)
+    : service_(service),
+      context_(context),
+      scope_(service->metrics, "unary", call.method, context->peer()),
+      deadline_(absl::FromChrono(context->deadline())),
+      call_(std::move(call)) {
+  scope_.MessageReceived();
+}
+
+absl::Status ClipReactor::Open() {
+  SM_ASSIGN_OR_RETURN(session_id_, AdmitCall(*service_, *context_, shared_from_this()));
+  SM_ASSIGN_OR_RETURN(options_, FromWire(call_.config, service_->limits));
+  SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, service_->Begin(call_.config));
+  SM_RETURN_IF_ERROR(CheckFrames(begin.point.last_frame_id));
+  model_ = service_->models[begin.model];
+  options_.stream.resume = begin.point;
+  auto session =
+      StreamSession::Create(begin.model, model_, options_.stream, service_->scheduler,
+                            service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
+                              if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
+                            });
+  absl::MutexLock lock(&mutex_);
+  session_ = std::move(session);
+  return absl::OkStatus();
+}
+
+absl::Status ClipReactor::CheckFrames(std::optional<uint64_t> last_frame_id) const {
+  const auto most = static_cast<size_t>(service_->limits.max_clip_frames());
+  if (call_.frames.empty() || call_.frames.size() > most) {
+    return absl::InvalidArgumentError(absl::StrCat("a clip of ", call_.frames.size(),
+                                                   " frames; this server takes 1 to ", most,
+                                                   ", a Segment stream any number"));
+  }
+  for (const v1::Frame& frame : call_.frames) {
+    if (last_frame_id.has_value() && frame.frame_id() <= *last_frame_id) {
+      return absl::OutOfRangeError(absl::StrCat("frame_id ", frame.frame_id(), " after ",
+                                                *last_frame_id, "; ids must strictly increase"));
+    }
+    last_frame_id = frame.frame_id();
+  }
+  return absl::OkStatus();
+}
+
+SourceFrame ClipReactor::NextFrame() {
+  SourceFrame source = TakeFrame(&call_.frames[next_++]);
+  source.arrived = absl::Now();
+  source.deadline = deadline_;
+  service_->metrics->FrameReceived(CodecOf(source), source.bytes.size());
+  return source;
+}
+
+void ClipReactor::Feed() {
+  const auto alive = shared_from_this();  // Finish may run OnDone on this very thread
+  mutex_.Lock();
+  if (feeding_) {
+    mutex_.Unlock();
+    return;  // the feeder looks again before it leaves
+  }
+  feeding_ = true;
+  while (status_.ok() && next_ < call_.frames.size() &&
+         inside_ < service_->limits.max_queued_frames()) {
+    SourceFrame source = NextFrame();
+    ++inside_;
+    mutex_.Unlock();
+    session_->Submit(std::move(source));
+    mutex_.Lock();
+  }
+  feeding_ = false;
+  mutex_.Unlock();
+  FinishIfDone();
+}
+
+void ClipReactor::Deliver(FrameOutcome outcome) {
+  CountOutcome(outcome, session_id_, service_->metrics);
+  const absl::Status status = outcome.result.status();
+  const absl::Duration latency = status.ok() ? outcome.result->timings.total : absl::Duration();
+  SessionPoint point = std::move(outcome.point);
+  v1::SegmentResponse answer = ToWire(std::move(outcome), options_.slot_encoding);
+  if (status.ok()) service_->metrics->FrameProcessed(latency, answer.ByteSizeLong());
+  const absl::Status taken = call_.take(std::move(answer), status);
+  {
+    absl::MutexLock lock(&mutex_);
+    --inside_;
+    point_ = std::move(point);
+    if (status_.ok()) status_ = taken;
+  }
+  Feed();
+}
+
+void ClipReactor::Stop(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  if (status_.ok()) status_ = status;
+  if (session_ != nullptr) session_->Cancel();
+}
+
+void ClipReactor::FinishIfDone() {
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    const bool all = next_ == call_.frames.size() || !status_.ok();
+    if (finished_ || feeding_ || inside_ > 0 || !all) return;
+    finished_ = true;
+    status = status_;
+  }
+  if (status.ok()) status = SealState();
+  if (status.ok()) scope_.MessageSent();
+  scope_.End(status);
+  Finish(ToGrpcStatus(status));
+}
+
+absl::Status ClipReactor::SealState() {
+  if (call_.state == nullptr) return absl::OkStatus();
+  absl::MutexLock lock(&mutex_);
+  SM_ASSIGN_OR_RETURN(SealedState sealed, service_->sealer.Seal(model_, point_));
+  *call_.state = ToWire(std::move(sealed));
+  service_->metrics->SessionStateSent();
+  return absl::OkStatus();
+}
+
+void ClipReactor::OnCancel() {
+  Stop(absl::CancelledError("the client cancelled or went away"));
+  FinishIfDone();
+}
+
+void ClipReactor::EndWith(const absl::Status& status) {
+  Stop(status);
+  FinishIfDone();
+}
+
+void ClipReactor::OnDone() {
+  if (!session_id_.empty()) service_->sessions->Remove(session_id_);
+  self_.reset();  // the last line: may delete this
+}
+
+}  // namespace slotmatch
