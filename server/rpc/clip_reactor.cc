@@ -38,6 +38,7 @@ absl::Status ClipReactor::Open() {
   SM_RETURN_IF_ERROR(CheckFrames(begin.point.last_frame_id));
   model_ = service_->models[begin.model];
   options_.stream.resume = begin.point;
+  if (!options_.slot_ids) options_.stream.tracker = service_->trackers[begin.model];
   auto session =
       StreamSession::Create(begin.model, model_, options_.stream, service_->scheduler,
                             service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
