@@ -19,14 +19,14 @@ struct Queued {
 
 // Frames that may share a batch.
 struct BatchKey {
-  size_t model;
+  const Segmenter* model;
   bool first_frame;
   friend bool operator==(const BatchKey& a, const BatchKey& b) {
     return a.model == b.model && a.first_frame == b.first_frame;
   }
 };
 
-BatchKey KeyOf(const FrameJob& job) { return {job.model, job.state.first_frame()}; }
+BatchKey KeyOf(const FrameJob& job) { return {job.model.get(), job.state.first_frame()}; }
 
 // Why a frame need not be computed any more; OK when it must be.
 absl::Status WhyDropped(const FrameJob& job, absl::Time now) {
@@ -41,18 +41,12 @@ absl::Status WhyDropped(const FrameJob& job, absl::Time now) {
 
 class BatchScheduler::Impl {
  public:
-  Impl(std::vector<Segmenter*> segmenters, const BatchOptions& options,
-       std::function<void(const BatchReport&)> on_batch)
-      : segmenters_(std::move(segmenters)),
-        options_(options),
-        on_batch_(std::move(on_batch)),
-        executor_([this] { Execute(); }) {}
+  Impl(const BatchOptions& options, std::function<void(const BatchReport&)> on_batch)
+      : options_(options), on_batch_(std::move(on_batch)), executor_([this] { Execute(); }) {}
 
   absl::Status Submit(FrameJob job) {
-    if (job.model >= segmenters_.size()) {
-      return absl::InvalidArgumentError(absl::StrCat("there is no model ", job.model));
-    }
-    const ModelInfo& info = segmenters_[job.model]->info();
+    if (job.model == nullptr) return absl::InvalidArgumentError("the frame has no model");
+    const ModelInfo& info = job.model->info();
     const size_t wanted = size_t{3} * info.input_height_px * info.input_width_px;
     if (job.pixels.size() != wanted) {
       return absl::InvalidArgumentError(absl::StrCat("model ", info.name, " takes ", wanted,
@@ -158,17 +152,17 @@ class BatchScheduler::Impl {
       inputs.push_back(
           {absl::MakeConstSpan(queued.job.pixels), &queued.job.state, queued.job.skipped});
     }
-    const size_t model = batch->front().job.model;
+    Segmenter& model = *batch->front().job.model;
     const absl::Time start = absl::Now();
     SetBusySince(start);
-    absl::StatusOr<std::vector<StepOutput>> outputs = segmenters_[model]->Step(inputs);
+    absl::StatusOr<std::vector<StepOutput>> outputs = model.Step(inputs);
     SetBusySince(absl::InfiniteFuture());
     const absl::Duration compute = absl::Now() - start;
     const int size = static_cast<int>(batch->size());
     if (outputs.ok() && outputs->size() != batch->size()) {
       outputs = absl::InternalError("the model answered another number of frames");
     }
-    if (on_batch_) on_batch_({model, size, compute, outputs.status()});
+    if (on_batch_) on_batch_({&model.info(), size, compute, outputs.status()});
     for (size_t i = 0; i < batch->size(); ++i) {
       Queued& queued = (*batch)[i];
       const StepTiming timing{start - queued.arrived, compute, size};
@@ -180,7 +174,6 @@ class BatchScheduler::Impl {
     }
   }
 
-  const std::vector<Segmenter*> segmenters_;
   const BatchOptions options_;
   const std::function<void(const BatchReport&)> on_batch_;
   mutable absl::Mutex mutex_;
@@ -191,9 +184,9 @@ class BatchScheduler::Impl {
   std::thread executor_ ABSL_GUARDED_BY(join_mutex_);  // last: it uses everything above
 };
 
-BatchScheduler::BatchScheduler(std::vector<Segmenter*> segmenters, const BatchOptions& options,
+BatchScheduler::BatchScheduler(const BatchOptions& options,
                                std::function<void(const BatchReport&)> on_batch)
-    : impl_(std::make_unique<Impl>(std::move(segmenters), options, std::move(on_batch))) {}
+    : impl_(std::make_unique<Impl>(options, std::move(on_batch))) {}
 BatchScheduler::~BatchScheduler() { Stop(); }
 absl::Status BatchScheduler::Submit(FrameJob job) { return impl_->Submit(std::move(job)); }
 void BatchScheduler::Stop() { impl_->Stop(); }

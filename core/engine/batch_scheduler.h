@@ -28,8 +28,8 @@ struct StepTiming {
 
 // One frame of one stream on its way to the model.
 struct FrameJob {
-  size_t model = 0;           // index into the scheduler's segmenters
-  std::vector<float> pixels;  // [3, H, W]
+  std::shared_ptr<Segmenter> model;  // shared: it lives until its last frame is answered
+  std::vector<float> pixels;         // [3, H, W]
   StreamState state;
   int skipped = 0;  // StepInput::skipped
   absl::Time deadline = absl::InfiniteFuture();
@@ -41,7 +41,7 @@ struct FrameJob {
 
 // Called on the executor thread after every batch; for metrics. Must not block.
 struct BatchReport {
-  size_t model = 0;
+  const ModelInfo* model = nullptr;  // borrowed for the call
   int batch_size = 0;
   absl::Duration compute;
   absl::Status status;
@@ -50,16 +50,16 @@ struct BatchReport {
 // Gathers frames of different streams into batches and runs them, oldest first, on one executor
 // thread (one per device). A batch holds frames of one model, all first frames or all later ones.
 // The caller keeps at most one frame of a stream in flight, because the next needs its state.
-// Thread-safe.
+// Models come with their frames: any may join, and leave, at any time. Thread-safe.
 class BatchScheduler {
  public:
-  // Segmenters are borrowed and must outlive the scheduler. `on_batch` may be empty.
-  BatchScheduler(std::vector<Segmenter*> segmenters, const BatchOptions& options,
-                 std::function<void(const BatchReport&)> on_batch = {});
+  // `on_batch` may be empty.
+  explicit BatchScheduler(const BatchOptions& options,
+                          std::function<void(const BatchReport&)> on_batch = {});
   ~BatchScheduler();  // Stop()
 
-  // RESOURCE_EXHAUSTED when the queue is full, UNAVAILABLE after Stop(), INVALID_ARGUMENT for a
-  // model or pixel count that does not fit; `done` is then not called.
+  // RESOURCE_EXHAUSTED when the queue is full, UNAVAILABLE after Stop(), INVALID_ARGUMENT without a
+  // model or for a pixel count that does not fit it; `done` is then not called.
   absl::Status Submit(FrameJob job);
 
   // Refuses new frames, finishes those queued and joins the executor. Idempotent.

@@ -17,16 +17,16 @@ namespace {
 
 class Session : public StreamSession {
  public:
-  Session(size_t model, const ModelInfo& info, const StreamOptions& options,
-          BatchScheduler* scheduler, WorkerPool* pool, OnOutcome on_outcome)
-      : model_(model),
-        info_(info),
+  Session(std::shared_ptr<Segmenter> model, const StreamOptions& options, BatchScheduler* scheduler,
+          WorkerPool* pool, OnOutcome on_outcome)
+      : model_(std::move(model)),
+        info_(model_->info()),
         options_(options),
         scheduler_(scheduler),
         pool_(pool),
         on_outcome_(std::move(on_outcome)),
-        queue_(options.frame_policy, options.max_waiting),
         tracks_(options.tracker, options.resume.track),
+        queue_(options.frame_policy, options.max_waiting),
         computed_(options.resume),
         delivered_(options.resume) {}
 
@@ -234,8 +234,8 @@ class Session : public StreamSession {
     }
   }
 
-  const size_t model_;
-  const ModelInfo info_;
+  const std::shared_ptr<Segmenter> model_;
+  const ModelInfo& info_;  // of the model
   const StreamOptions options_;
   BatchScheduler* const scheduler_;
   WorkerPool* const pool_;
@@ -253,11 +253,12 @@ class Session : public StreamSession {
 
 }  // namespace
 
-std::shared_ptr<StreamSession> StreamSession::Create(size_t model, const ModelInfo& info,
+std::shared_ptr<StreamSession> StreamSession::Create(std::shared_ptr<Segmenter> model,
                                                      const StreamOptions& options,
                                                      BatchScheduler* scheduler, WorkerPool* pool,
                                                      OnOutcome on_outcome) {
-  return std::make_shared<Session>(model, info, options, scheduler, pool, std::move(on_outcome));
+  return std::make_shared<Session>(std::move(model), options, scheduler, pool,
+                                   std::move(on_outcome));
 }
 
 }  // namespace slotmatch

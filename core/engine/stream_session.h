@@ -16,15 +16,16 @@ namespace slotmatch {
 // that is computed bridges it with a predictor step, as it does every frame id that never came.
 //
 // With FramePolicy::kBlock the caller bounds the number of frames inside; with the others the
-// session drops frames that wait. Thread-safe. Scheduler and pool are borrowed and must be stopped
-// before they are destroyed.
+// session drops frames that wait. Thread-safe. The model is shared and
+// lives as long as the session; scheduler and pool are borrowed and must be stopped before they are
+// destroyed.
 class StreamSession : public std::enable_shared_from_this<StreamSession> {
  public:
   // Called once per frame, in order, never two at a time, from a worker or executor thread or from
   // within Submit() and DropWaiting(); must not block.
   using OnOutcome = std::function<void(FrameOutcome)>;
 
-  static std::shared_ptr<StreamSession> Create(size_t model, const ModelInfo& info,
+  static std::shared_ptr<StreamSession> Create(std::shared_ptr<Segmenter> model,
                                                const StreamOptions& options,
                                                BatchScheduler* scheduler, WorkerPool* pool,
                                                OnOutcome on_outcome);

@@ -19,12 +19,6 @@ constexpr absl::Duration kJanitorPeriod = absl::Seconds(1);
 constexpr absl::Duration kLastAnswers = absl::Seconds(3);
 constexpr absl::Duration kLastStates = absl::Seconds(1);
 
-std::vector<Segmenter*> Borrow(const std::vector<ServedSegmenter>& models) {
-  std::vector<Segmenter*> borrowed;
-  for (const ServedSegmenter& model : models) borrowed.push_back(model.segmenter.get());
-  return borrowed;
-}
-
 BatchOptions ToOptions(const config::BatchingConfig& config) {
   BatchOptions options;
   options.max_batch_size = config.max_batch_size();
@@ -40,11 +34,13 @@ size_t PoolCapacity(const config::LimitsConfig& limits) {
 }
 
 // One frame through the scheduler, as a session would send it.
-absl::StatusOr<StepOutput> RunOne(BatchScheduler* scheduler, size_t model, const ModelInfo& info,
+absl::StatusOr<StepOutput> RunOne(BatchScheduler* scheduler,
+                                  const std::shared_ptr<Segmenter>& model,
                                   const StreamState& state) {
   absl::Notification done;
   absl::StatusOr<StepOutput> result = absl::UnknownError("not run");
   FrameJob job;
+  const ModelInfo& info = model->info();
   job.model = model;
   job.pixels.resize(size_t{3} * info.input_height_px * info.input_width_px);
   job.state = state;
@@ -80,7 +76,7 @@ ServerApp::ServerApp(const config::ServeConfig& config, std::vector<ServedSegmen
       pool_(std::make_unique<WorkerPool>(config.compute().decode_threads(),
                                          PoolCapacity(config.limits()))),
       scheduler_(std::make_unique<BatchScheduler>(
-          Borrow(models_), ToOptions(config.batching()),
+          ToOptions(config.batching()),
           [this](const BatchReport& report) {
             metrics_.BatchDone(report.batch_size, report.compute);
             if (!report.status.ok()) {
@@ -91,7 +87,10 @@ ServerApp::ServerApp(const config::ServeConfig& config, std::vector<ServedSegmen
       service_(&context_),
       kserve_(&context_) {
   context_.limits = config.limits();
-  for (const ServedSegmenter& model : models_) context_.models.push_back(model.segmenter->info());
+  for (const ServedSegmenter& model : models_) {
+    context_.models.push_back(model.segmenter->info());
+    context_.segmenters.push_back(model.segmenter);
+  }
   context_.scheduler = scheduler_.get();
   context_.pool = pool_.get();
   context_.sessions = &sessions_;
@@ -145,8 +144,8 @@ absl::Status ServerApp::WarmUp() {
   for (size_t i = 0; i < models_.size(); ++i) {
     const ModelInfo& info = context_.models[i];
     const absl::Time start = absl::Now();
-    SM_ASSIGN_OR_RETURN(const StepOutput first, RunOne(scheduler_.get(), i, info, {}));
-    SM_RETURN_IF_ERROR(RunOne(scheduler_.get(), i, info, first.next_state).status());
+    SM_ASSIGN_OR_RETURN(const StepOutput first, RunOne(scheduler_.get(), models_[i].segmenter, {}));
+    SM_RETURN_IF_ERROR(RunOne(scheduler_.get(), models_[i].segmenter, first.next_state).status());
     const absl::Duration took = absl::Now() - start;
     metrics_.SetModel(info, models_[i].load_time, took);
     SM_INFO(

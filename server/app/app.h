@@ -20,7 +20,7 @@
 namespace slotmatch {
 
 struct ServedSegmenter {
-  std::unique_ptr<Segmenter> segmenter;
+  std::shared_ptr<Segmenter> segmenter;
   absl::Duration load_time;
 };
 

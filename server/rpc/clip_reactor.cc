@@ -40,7 +40,7 @@ absl::Status ClipReactor::Open() {
   options_.stream.resume = begin.point;
   if (!options_.slot_ids) options_.stream.tracker = service_->trackers[begin.model];
   auto session =
-      StreamSession::Create(begin.model, model_, options_.stream, service_->scheduler,
+      StreamSession::Create(service_->segmenters[begin.model], options_.stream, service_->scheduler,
                             service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
                               if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
                             });

@@ -108,9 +108,9 @@ absl::Status KServeStreamReactor::HandleRequest() {
 }
 
 std::shared_ptr<StreamSession> KServeStreamReactor::NewSession(size_t model) {
-  return StreamSession::Create(model, service_->models[model],
-                               KServeStreamOptions(service_->limits), service_->scheduler,
-                               service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
+  return StreamSession::Create(service_->segmenters[model], KServeStreamOptions(service_->limits),
+                               service_->scheduler, service_->pool,
+                               [weak = weak_from_this()](FrameOutcome outcome) {
                                  if (auto reactor = weak.lock())
                                    reactor->Answer(std::move(outcome));
                                });

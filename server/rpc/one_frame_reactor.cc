@@ -38,7 +38,7 @@ absl::Status OneFrameReactor::Run(const Take& take) {
   one.frame.deadline = absl::FromChrono(context_->deadline());
   service_->metrics->FrameReceived(CodecOf(one.frame), one.frame.bytes.size());
   const auto session = StreamSession::Create(
-      one.model, service_->models[one.model], one.options, service_->scheduler, service_->pool,
+      service_->segmenters[one.model], one.options, service_->scheduler, service_->pool,
       [self = shared_from_this()](FrameOutcome outcome) { self->Answer(std::move(outcome)); });
   {
     absl::MutexLock lock(&mutex_);

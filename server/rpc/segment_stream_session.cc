@@ -45,7 +45,7 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
   model_ = service_->models[begin.model];
   last_frame_id_ = begin.point.last_frame_id;
   auto session =
-      StreamSession::Create(begin.model, model_, options.stream, service_->scheduler,
+      StreamSession::Create(service_->segmenters[begin.model], options.stream, service_->scheduler,
                             service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
                               if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
                             });

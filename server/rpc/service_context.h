@@ -20,7 +20,8 @@ namespace slotmatch {
 // What every RPC works with. All borrowed from the app, which outlives the gRPC server.
 struct ServiceContext {
   config::LimitsConfig limits;
-  std::vector<ModelInfo> models;  // in the scheduler's order; the first is the default
+  std::vector<ModelInfo> models;                         // the first is the default
+  std::vector<std::shared_ptr<Segmenter>> segmenters;    // by model
   std::vector<std::shared_ptr<const Tracker>> trackers;  // by model
   BatchScheduler* scheduler;
   WorkerPool* pool;

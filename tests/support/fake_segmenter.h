@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -61,5 +62,10 @@ class FakeSegmenter : public Segmenter {
   absl::Duration delay_ ABSL_GUARDED_BY(mutex_) = absl::ZeroDuration();
   std::vector<Batch> batches_ ABSL_GUARDED_BY(mutex_);
 };
+
+// A segmenter that the test owns, for those who would share it.
+inline std::shared_ptr<Segmenter> Borrowed(Segmenter* segmenter) {
+  return {std::shared_ptr<void>(), segmenter};
+}
 
 }  // namespace slotmatch

@@ -38,16 +38,15 @@ class BatchSchedulerTest : public testing::Test {
     return options;
   }
   void Start(const BatchOptions& options) {
-    scheduler_ = std::make_unique<BatchScheduler>(std::vector<Segmenter*>{&fake_, &other_}, options,
-                                                  [this](const BatchReport& report) {
-                                                    absl::MutexLock lock(&mutex_);
-                                                    reports_.push_back(report);
-                                                  });
+    scheduler_ = std::make_unique<BatchScheduler>(options, [this](const BatchReport& report) {
+      absl::MutexLock lock(&mutex_);
+      reports_.push_back(report);
+    });
   }
 
-  FrameJob Job(float pixel, const StreamState& state, Answer* answer, size_t model = 0) {
+  FrameJob Job(float pixel, const StreamState& state, Answer* answer) {
     FrameJob job;
-    job.model = model;
+    job.model = Borrowed(&fake_);
     job.pixels.assign(kPixels, pixel);
     job.state = state;
     job.done = [this, answer](absl::StatusOr<StepOutput> output, const StepTiming& timing) {
@@ -152,7 +151,9 @@ TEST_F(BatchSchedulerTest, FirstFramesAndModelsAreNotMixedAndTheOldestGoesFirst)
   ASSERT_THAT(scheduler_->Submit(Job(0, LaterState(0), &answers[0])), IsOk());
   ASSERT_THAT(scheduler_->Submit(Job(0, {}, &answers[1])), IsOk());
   ASSERT_THAT(scheduler_->Submit(Job(0, LaterState(0), &answers[2])), IsOk());
-  ASSERT_THAT(scheduler_->Submit(Job(0, {}, &answers[3], 1)), IsOk());
+  FrameJob of_other = Job(0, {}, &answers[3]);
+  of_other.model = Borrowed(&other_);
+  ASSERT_THAT(scheduler_->Submit(std::move(of_other)), IsOk());
   ASSERT_THAT(scheduler_->Submit(Job(0, {}, &answers[4])), IsOk());
   ASSERT_THAT(scheduler_->Submit(Job(0, LaterState(0), &answers[5])), IsOk());
   fake_.Release();
@@ -243,13 +244,34 @@ TEST_F(BatchSchedulerTest, FailedBatchAnswersEveryFrameAndTheNextOneRuns) {
 TEST_F(BatchSchedulerTest, WrongJobsAreRefused) {
   Start(Options());
   Answer answer;
-  EXPECT_THAT(scheduler_->Submit(Job(0, {}, &answer, 2)),
-              FailsWith(StatusCode::kInvalidArgument, "model 2"));
   FrameJob job = Job(0, {}, &answer);
+  job.model = nullptr;
+  EXPECT_THAT(scheduler_->Submit(std::move(job)),
+              FailsWith(StatusCode::kInvalidArgument, "no model"));
+  job = Job(0, {}, &answer);
   job.pixels.pop_back();
   EXPECT_THAT(scheduler_->Submit(std::move(job)), FailsWith(StatusCode::kInvalidArgument, "192"));
   scheduler_->Stop();
   EXPECT_EQ(answer.calls, 0);
+}
+
+TEST_F(BatchSchedulerTest, ModelLivesUntilItsLastFrameIsAnsweredAndNoLonger) {
+  Start(Options());
+  auto model = std::make_shared<FakeSegmenter>();
+  const std::weak_ptr<FakeSegmenter> watched = model;
+  Answer answer;
+  FrameJob job = Job(0, {}, &answer);
+  job.model = model;
+  model->Hold();
+  ASSERT_THAT(scheduler_->Submit(std::move(job)), IsOk());
+  ASSERT_TRUE(model->WaitUntilInside());
+  FakeSegmenter* const held = model.get();
+  model = nullptr;
+  EXPECT_FALSE(watched.expired());
+  held->Release();
+  scheduler_->Stop();
+  EXPECT_THAT(answer.output, IsOk());
+  EXPECT_TRUE(watched.expired());
 }
 
 TEST_F(BatchSchedulerTest, StopFinishesWhatIsQueuedAndRefusesMore) {
@@ -279,6 +301,7 @@ TEST_F(BatchSchedulerTest, ManyThreadsMaySubmit) {
     threads.emplace_back([&] {
       for (int i = 0; i < kFrames; ++i) {
         FrameJob job;
+        job.model = Borrowed(&fake_);
         job.pixels.assign(kPixels, 0.5f);
         job.done = [&](absl::StatusOr<StepOutput> output, const StepTiming&) {
           answered += output.ok();

@@ -58,7 +58,7 @@ class SessionHarness : public testing::Test {
     BatchOptions options;
     options.max_delay = absl::ZeroDuration();
     pool_ = std::make_unique<WorkerPool>(threads, max_queued);
-    scheduler_ = std::make_unique<BatchScheduler>(std::vector<Segmenter*>{&fake_}, options);
+    scheduler_ = std::make_unique<BatchScheduler>(options);
   }
   void Stop() {
     scheduler_->Stop();
@@ -66,7 +66,7 @@ class SessionHarness : public testing::Test {
   }
   std::shared_ptr<StreamSession> Open(Outcomes* outcomes, const StreamOptions& options = {}) {
     return StreamSession::Create(
-        0, fake_.info(), options, scheduler_.get(), pool_.get(),
+        Borrowed(&fake_), options, scheduler_.get(), pool_.get(),
         [outcomes](FrameOutcome outcome) { outcomes->Add(std::move(outcome)); });
   }
   static SourceFrame PngFrame(uint64_t id, const Image& image) {
