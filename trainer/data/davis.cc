@@ -66,23 +66,17 @@ absl::StatusOr<std::vector<std::string>> ClipNames(const std::string& file) {
   return names;
 }
 
-absl::StatusOr<FrameFiles> OpenClip(const fs::path& root, const fs::path& annotation_root,
-                                    const std::string& resolution, const std::string& name) {
+// A clip without frames or without one of its masks fails when it is read, and alone.
+FrameFiles ClipFiles(const fs::path& root, const fs::path& annotation_root,
+                     const std::string& resolution, const std::string& name) {
   FrameFiles video{
       name,
       SortedFiles((root / "JPEGImages" / resolution / name).string(), {".jpg", ".jpeg", ".png"}),
       {}};
-  if (video.images.empty()) {
-    return absl::DataLossError(absl::StrCat("clip '", name, "' has no frames under ",
-                                            (root / "JPEGImages" / resolution).string()));
-  }
   const fs::path annotations = annotation_root / resolution / name;
   if (!fs::exists(annotations)) return video;
   for (const std::string& image : video.images) {
     const fs::path label = annotations / fs::path(image).filename().replace_extension(".png");
-    if (!fs::exists(label)) {
-      return absl::DataLossError(absl::StrCat("annotation ", label.string(), " is missing"));
-    }
     video.labels.push_back(label.string());
   }
   return video;
@@ -112,12 +106,17 @@ absl::StatusOr<std::unique_ptr<VideoDataset>> OpenDavis(const config::DatasetCon
   }
   std::vector<FrameFiles> videos;
   for (const std::string& name : names) {
-    SM_ASSIGN_OR_RETURN(FrameFiles video, OpenClip(root, annotations, resolution, name));
-    videos.push_back(std::move(video));
+    videos.push_back(ClipFiles(root, annotations, resolution, name));
   }
   if (videos.empty()) {
     return absl::DataLossError(
         absl::StrCat("split '", config.split(), "' of ", config.path(), " names no clip"));
+  }
+  if (std::all_of(videos.begin(), videos.end(),
+                  [](const FrameFiles& video) { return video.images.empty(); })) {
+    return absl::DataLossError(absl::StrCat("no clip of split '", config.split(),
+                                            "' has frames under ",
+                                            (root / "JPEGImages" / resolution).string()));
   }
   return std::make_unique<FrameFileDataset>(std::move(videos), config.mask_values());
 }

@@ -21,6 +21,9 @@ const std::vector<std::string>& ImageExtensions() {
 }
 
 absl::StatusOr<LabelMap> ReadLabels(const std::string& path) {
+  if (!fs::exists(path)) {
+    return absl::DataLossError(absl::StrCat("annotation ", path, " is missing"));
+  }
   SM_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
   absl::StatusOr<LabelMap> map = DecodePalettePng(bytes);
   if (!map.ok()) return Annotate(map.status(), path);
@@ -108,6 +111,9 @@ bool FrameFileDataset::has_labels() const {
 absl::Status FrameFileDataset::ForEachFrame(int64_t video, bool with_labels,
                                             const Visitor& visit) const {
   const FrameFiles& files = videos_[video];
+  if (files.images.empty()) {
+    return absl::DataLossError(absl::StrCat("clip '", files.name, "' has no frames"));
+  }
   const bool labelled = with_labels && !files.labels.empty();
   bool binary = mask_values_ == config::DatasetConfig::BINARY;
   if (labelled && mask_values_ == config::DatasetConfig::AUTO) {

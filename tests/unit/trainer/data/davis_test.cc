@@ -123,13 +123,32 @@ TEST_F(DavisCopy, WithoutSplitFilesEveryClipCounts) {
   EXPECT_EQ(OpenDataset(Config(root_)).value()->num_videos(), 2);
 }
 
-TEST_F(DavisCopy, MissingAnnotationIsNamed) {
+absl::Status ReadAll(const VideoDataset& dataset, int64_t video, bool with_labels) {
+  return dataset.ForEachFrame(video, with_labels, [](DatasetFrame) { return absl::OkStatus(); });
+}
+
+TEST_F(DavisCopy, MissingAnnotationFailsItsClipAlone) {
   fs::remove(root_ + "/Annotations/128p/0213/00004.png");
-  const absl::Status status = OpenDataset(Config(root_)).status();
+  const auto dataset = OpenDataset(Config(root_)).value();
+  const absl::Status status = ReadAll(*dataset, 1, true);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("00004.png is missing"));
+  EXPECT_TRUE(ReadAll(*dataset, 1, false).ok());
+  EXPECT_TRUE(ReadAll(*dataset, 0, true).ok());
+}
+
+TEST_F(DavisCopy, WithoutMasksThereAreNoLabels) {
   fs::remove_all(root_ + "/Annotations");
   EXPECT_FALSE(OpenDataset(Config(root_)).value()->has_labels());
+}
+
+TEST_F(DavisCopy, ClipWithoutFramesFailsAlone) {
+  fs::remove_all(root_ + "/JPEGImages/128p/0213");
+  const auto dataset = OpenDataset(Config(root_)).value();
+  const absl::Status status = ReadAll(*dataset, 1, false);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("clip '0213' has no frames"));
+  EXPECT_TRUE(ReadAll(*dataset, 0, false).ok());
 }
 
 TEST_F(DavisCopy, DamagedFrameIsNamed) {
@@ -153,7 +172,7 @@ TEST_F(DavisCopy, EmptySplitAndUnknownClipAreRefused) {
               HasSubstr("names no clip"));
   WriteSplit("train.txt", "0999\n");
   EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()),
-              HasSubstr("clip '0999' has no frames"));
+              HasSubstr("no clip of split 'train' has frames"));
 }
 
 TEST_F(DavisCopy, PrefersTheUnsupervisedMasksUnlessTold) {
