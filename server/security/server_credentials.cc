@@ -1,31 +1,19 @@
 #include "server/security/server_credentials.h"
 
 #include <grpcpp/security/tls_credentials_options.h>
-#include <openssl/bio.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
+#include "server/security/openssl_ptr.h"
 
 namespace slotmatch {
 namespace {
 
 constexpr int64_t kMaxPemBytes = 1 << 20;
-
-template <auto Free>
-struct Freed {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 
 absl::StatusOr<std::string> ReadPem(const char* setting, const std::string& path) {
   absl::StatusOr<std::string> text = ReadFile(path, kMaxPemBytes);

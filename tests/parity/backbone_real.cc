@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status.h"
 #include "core/image/image.h"
 #include "core/model/encoder/encoder_table.h"
 #include "core/model/model_io.h"
@@ -13,9 +14,9 @@
 #include "core/weights/tensor_archive.h"
 #include "tests/parity/model_of.h"
 #include "tests/parity/parity_table.h"
-#include "tests/parity/tar_member.h"
 #include "tests/parity/transform_plan.h"
 #include "trainer/convert/checkpoint_kind.h"
+#include "trainer/data/tar_file.h"
 
 namespace slotmatch::parity {
 namespace {
@@ -77,10 +78,23 @@ torch::Tensor Corner(const torch::Tensor& rows, const torch::Tensor& expected) {
   return rows.slice(0, 0, expected.size(0)).slice(1, 0, expected.size(1));
 }
 
+absl::StatusOr<std::string> TarMemberBytes(const std::string& tar, const std::string& name) {
+  SM_ASSIGN_OR_RETURN(const TarListing listing, ListTar(tar));
+  for (const TarMember& member : listing.members) {
+    if (member.name != name) continue;
+    SM_ASSIGN_OR_RETURN(TarMemberReader reader, TarMemberReader::Open(tar, member));
+    std::string bytes(static_cast<size_t>(member.size), '\0');
+    SM_RETURN_IF_ERROR(
+        reader.Read(absl::MakeSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size())));
+    return bytes;
+  }
+  return absl::NotFoundError(absl::StrCat(tar, " has no member '", name, "'"));
+}
+
 Image OpenPicture(const Fixture& fixture, const Places& places, const nlohmann::json& where) {
   const auto names = where.get<std::vector<std::string>>();
   if (names.size() != 2) fixture.Fail("an entry of 'images' is not [tar, name]");
-  const auto bytes = ReadTarMember((fs::path(places.data) / names[0]).string(), names[1]);
+  const auto bytes = TarMemberBytes((fs::path(places.data) / names[0]).string(), names[1]);
   if (!bytes.ok()) fixture.Fail(absl::StrCat(bytes.status().message(), "; see --data"));
   auto image = DecodeImage(*bytes, ImageLimits{});
   TORCH_CHECK(image.ok(), names[1], ": ", std::string(image.status().message()));

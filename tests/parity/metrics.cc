@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/parity/parity_table.h"
+#include "tests/support/reference_metrics.h"
 #include "trainer/eval/metric_table.h"
 #include "trainer/eval/score_board.h"
 #include "trainer/eval/truth_channels.h"
@@ -14,19 +15,6 @@
 namespace slotmatch::parity {
 namespace {
 
-// A metric of the reference and the row that is it.
-struct MetricName {
-  const char* reference;
-  const char* row;
-};
-constexpr MetricName kMetricNames[] = {
-    {"ari", "video_fg_ari"},
-    {"image_ari", "image_fg_ari"},
-    {"mbo", "video_mbo"},
-    {"image_mbo", "image_mbo"},
-    {"hungarian_iou", "video_hungarian_iou"},
-    {"image_hungarian_iou", "image_hungarian_iou"},
-};
 constexpr const char* kRegions[] = {"j_and_f", "jaccard", "boundary_f"};
 
 struct LabelCase {
@@ -94,7 +82,7 @@ AllScores ScoreAll(const LabelCase& part) {
 
 torch::Tensor Scalar(double value) { return torch::tensor(value, torch::kFloat64); }
 
-void CompareMetric(const Fixture& fixture, const std::string& name, const MetricName& metric,
+void CompareMetric(const Fixture& fixture, const std::string& name, const ReferenceMetric& metric,
                    const AllScores& all, Report* report) {
   const std::string key = absl::StrCat(name, ".out.", metric.reference);
   if (fixture.Has(key + ".mean")) {
@@ -119,7 +107,8 @@ void CompareMetric(const Fixture& fixture, const std::string& name, const Metric
 void CompareCase(const Fixture& fixture, const std::string& name, const nlohmann::json& flags,
                  Report* report) {
   const AllScores all = ScoreAll(CaseOf(fixture, name, flags));
-  for (const MetricName& metric : kMetricNames) CompareMetric(fixture, name, metric, all, report);
+  for (const ReferenceMetric& metric : kReferenceMetrics)
+    CompareMetric(fixture, name, metric, all, report);
   const std::string regions = name + ".out.jandf.mean";
   if (!fixture.Has(regions)) return;
   std::vector<double> values;

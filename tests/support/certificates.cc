@@ -1,27 +1,16 @@
 #include "tests/support/certificates.h"
 
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <atomic>
-#include <memory>
+
+#include "server/security/openssl_ptr.h"
 
 namespace slotmatch {
 namespace {
 
 constexpr int kDay = 24 * 60 * 60;
-
-template <auto Free>
-struct Freed {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 
 std::string TextOf(const Bio& bio) {
   char* data = nullptr;
@@ -44,7 +33,7 @@ void AddExtension(int nid, const char* value, X509* issuer, X509* certificate) {
 // Signed by `issuer` with its key, or by itself when they are null.
 TestCertificate Make(const std::string& name, X509* issuer, EVP_PKEY* issuer_key) {
   static std::atomic<long> serial{1};
-  const Key key(EVP_EC_gen("P-256"));
+  const PrivateKey key(EVP_EC_gen("P-256"));
   const Certificate certificate(X509_new());
   X509* raw = certificate.get();
   X509_set_version(raw, X509_VERSION_3);
@@ -76,7 +65,8 @@ TestCertificate MakeAuthority(const std::string& name) { return Make(name, nullp
 TestCertificate MakeCertificate(const std::string& name, const TestCertificate& authority) {
   const Certificate issuer(
       PEM_read_bio_X509(Reading(authority.certificate).get(), nullptr, nullptr, nullptr));
-  const Key key(PEM_read_bio_PrivateKey(Reading(authority.key).get(), nullptr, nullptr, nullptr));
+  const PrivateKey key(
+      PEM_read_bio_PrivateKey(Reading(authority.key).get(), nullptr, nullptr, nullptr));
   return Make(name, issuer.get(), key.get());
 }
 

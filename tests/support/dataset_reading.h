@@ -32,8 +32,9 @@ inline std::vector<DatasetFrame> ReadVideo(const VideoDataset& dataset, int64_t 
 }
 
 // How reading a video ends.
-inline absl::Status StatusOfVideo(const VideoDataset& dataset, int64_t video) {
-  return dataset.ForEachFrame(video, true, [](DatasetFrame) { return absl::OkStatus(); });
+inline absl::Status StatusOfVideo(const VideoDataset& dataset, int64_t video,
+                                  bool with_labels = true) {
+  return dataset.ForEachFrame(video, with_labels, [](DatasetFrame) { return absl::OkStatus(); });
 }
 
 }  // namespace slotmatch

@@ -23,6 +23,7 @@
 #include "core/model/model_config.h"
 #include "core/model/model_io.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/loop/init_from.h"
 #include "trainer/loop/loss_log.h"
 #include "trainer/loop/model_writer.h"
 #include "trainer/loop/train_data.h"
@@ -67,7 +68,7 @@ class Run {
 
  private:
   absl::Status LoadTeacher(const ModelFiles& student_backbone, std::vector<Backbone>* encoders);
-  absl::Status InitFrom();
+  absl::Status Initialise();
   absl::Status Resume();
   absl::Status Save();
   absl::Status AfterStep(const StepReport& report, double data_wait, Progress* progress);
@@ -114,23 +115,11 @@ absl::Status Run::LoadTeacher(const ModelFiles& student_backbone, std::vector<Ba
   return absl::OkStatus();
 }
 
-absl::Status Run::InitFrom() {
+absl::Status Run::Initialise() {
   if (config_.init_from().empty()) return absl::OkStatus();
-  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(config_.init_from(), &parts_));
-  torch::NoGradGuard no_grad;
-  int64_t copied = 0;
-  std::vector<std::string> left;
-  for (auto [key, tensor] : NamedTensors(*model_, {})) {
-    const TensorView* view = files.Find(key);
-    if (view != nullptr && view->shape == tensor.sizes().vec()) {
-      tensor.copy_(ToTorch(*view));
-      ++copied;
-    } else {
-      left.push_back(key);
-    }
-  }
-  SM_INFO("initialised from={} copied={} not_copied=\"{}\"", config_.init_from(), copied,
-          absl::StrJoin(left, " "));
+  SM_ASSIGN_OR_RETURN(const InitReport report, InitFrom(config_.init_from(), &parts_, &model_));
+  SM_INFO("initialised from={} copied={} resampled=\"{}\" not_copied=\"{}\"", config_.init_from(),
+          report.copied, absl::StrJoin(report.resampled, " "), absl::StrJoin(report.missing, " "));
   return absl::OkStatus();
 }
 
@@ -150,7 +139,7 @@ absl::Status Run::Prepare() {
 
   torch::manual_seed(static_cast<uint64_t>(config_.loop().seed()));
   model_ = VideoModel(config_.model(), WithEncoder::kNo);
-  SM_RETURN_IF_ERROR(InitFrom());
+  SM_RETURN_IF_ERROR(Initialise());
   if (config_.model().target_normalization() != config::NONE) {
     const auto [mean, std] = data_->TokenStatistics(0);
     model_->SetTokenStatistics(mean, std);

@@ -7,8 +7,8 @@
 
 #include "core/base/files.h"
 #include "core/image/mask_codec.h"
+#include "tests/support/dataset_reading.h"
 #include "tests/support/temp_dir.h"
-#include "trainer/data/dataset.h"
 
 namespace slotmatch {
 namespace {
@@ -19,21 +19,7 @@ using testing::HasSubstr;
 constexpr char kSolids[] = "samples/moving_solids";  // tests run in the source folder
 
 config::DatasetConfig Config(const std::string& path, const std::string& split = "train") {
-  config::DatasetConfig config;
-  config.set_kind("davis");
-  config.set_path(path);
-  config.set_split(split);
-  return config;
-}
-
-std::vector<DatasetFrame> Frames(const VideoDataset& dataset, int64_t video, bool with_labels) {
-  std::vector<DatasetFrame> frames;
-  const absl::Status status = dataset.ForEachFrame(video, with_labels, [&](DatasetFrame frame) {
-    frames.push_back(std::move(frame));
-    return absl::OkStatus();
-  });
-  EXPECT_TRUE(status.ok()) << status;
-  return frames;
+  return MakeDatasetConfig("davis", path, split);
 }
 
 TEST(Davis, ReadsTheSampleWithLabels) {
@@ -43,7 +29,7 @@ TEST(Davis, ReadsTheSampleWithLabels) {
   EXPECT_EQ((*dataset)->video_name(0), "0212");
   EXPECT_TRUE((*dataset)->has_labels());
   for (int64_t video = 0; video < 2; ++video) {
-    const std::vector<DatasetFrame> frames = Frames(**dataset, video, true);
+    const std::vector<DatasetFrame> frames = ReadVideo(**dataset, video, true);
     ASSERT_EQ(frames.size(), 8u);
     std::set<int> objects;
     for (size_t i = 0; i < frames.size(); ++i) {
@@ -61,10 +47,10 @@ TEST(Davis, ReadsTheSampleWithLabels) {
 
 TEST(Davis, ReadsTheSameBytesEveryTime) {
   const auto dataset = OpenDataset(Config(kSolids)).value();
-  EXPECT_EQ(Frames(*dataset, 1, false)[3].image.rgb, Frames(*dataset, 1, false)[3].image.rgb);
+  EXPECT_EQ(ReadVideo(*dataset, 1, false)[3].image.rgb, ReadVideo(*dataset, 1, false)[3].image.rgb);
   EXPECT_EQ(*dataset->ContentKey(0), *OpenDataset(Config(kSolids)).value()->ContentKey(0));
   EXPECT_NE(*dataset->ContentKey(0), *dataset->ContentKey(1));
-  EXPECT_TRUE(Frames(*dataset, 0, false)[0].labels.labels.empty());
+  EXPECT_TRUE(ReadVideo(*dataset, 0, false)[0].labels.labels.empty());
 }
 
 TEST(Davis, VisitorsStatusEndsTheVideo) {
@@ -123,18 +109,14 @@ TEST_F(DavisCopy, WithoutSplitFilesEveryClipCounts) {
   EXPECT_EQ(OpenDataset(Config(root_)).value()->num_videos(), 2);
 }
 
-absl::Status ReadAll(const VideoDataset& dataset, int64_t video, bool with_labels) {
-  return dataset.ForEachFrame(video, with_labels, [](DatasetFrame) { return absl::OkStatus(); });
-}
-
 TEST_F(DavisCopy, MissingAnnotationFailsItsClipAlone) {
   fs::remove(root_ + "/Annotations/128p/0213/00004.png");
   const auto dataset = OpenDataset(Config(root_)).value();
-  const absl::Status status = ReadAll(*dataset, 1, true);
+  const absl::Status status = StatusOfVideo(*dataset, 1);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("00004.png is missing"));
-  EXPECT_TRUE(ReadAll(*dataset, 1, false).ok());
-  EXPECT_TRUE(ReadAll(*dataset, 0, true).ok());
+  EXPECT_TRUE(StatusOfVideo(*dataset, 1, false).ok());
+  EXPECT_TRUE(StatusOfVideo(*dataset, 0).ok());
 }
 
 TEST_F(DavisCopy, WithoutMasksThereAreNoLabels) {
@@ -145,17 +127,16 @@ TEST_F(DavisCopy, WithoutMasksThereAreNoLabels) {
 TEST_F(DavisCopy, ClipWithoutFramesFailsAlone) {
   fs::remove_all(root_ + "/JPEGImages/128p/0213");
   const auto dataset = OpenDataset(Config(root_)).value();
-  const absl::Status status = ReadAll(*dataset, 1, false);
+  const absl::Status status = StatusOfVideo(*dataset, 1, false);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("clip '0213' has no frames"));
-  EXPECT_TRUE(ReadAll(*dataset, 0, false).ok());
+  EXPECT_TRUE(StatusOfVideo(*dataset, 0, false).ok());
 }
 
 TEST_F(DavisCopy, DamagedFrameIsNamed) {
   fs::resize_file(root_ + "/JPEGImages/128p/0212/00002.jpg", 200);
   const auto dataset = OpenDataset(Config(root_)).value();
-  const absl::Status status =
-      dataset->ForEachFrame(0, false, [](DatasetFrame) { return absl::OkStatus(); });
+  const absl::Status status = StatusOfVideo(*dataset, 0, false);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("00002.jpg"));
 }
@@ -182,10 +163,10 @@ TEST_F(DavisCopy, PrefersTheUnsupervisedMasksUnlessTold) {
     const LabelMap map{128, 128, std::vector<uint8_t>(128 * 128, 9)};
     EXPECT_TRUE(WriteFileAtomically(file.path().string(), EncodePalettePng(map)).ok());
   }
-  EXPECT_EQ(Frames(*OpenDataset(Config(root_)).value(), 0, true)[0].labels.labels[0], 9);
+  EXPECT_EQ(ReadVideo(*OpenDataset(Config(root_)).value(), 0, true)[0].labels.labels[0], 9);
   config::DatasetConfig config = Config(root_);
   config.set_annotations("Annotations");
-  EXPECT_NE(Frames(*OpenDataset(config).value(), 0, true)[0].labels.labels[0], 9);
+  EXPECT_NE(ReadVideo(*OpenDataset(config).value(), 0, true)[0].labels.labels[0], 9);
   config.set_annotations("Masks");
   EXPECT_THAT(std::string(OpenDataset(config).status().message()), HasSubstr("'Masks'"));
 }
@@ -209,7 +190,7 @@ TEST_F(DavisCopy, MaskValuesCanBeStated) {
   config::DatasetConfig config = Config(root_);
   const auto first = [&](config::DatasetConfig::MaskValues values) {
     config.set_mask_values(values);
-    const LabelMap map = Frames(*OpenDataset(config).value(), 0, true)[0].labels;
+    const LabelMap map = ReadVideo(*OpenDataset(config).value(), 0, true)[0].labels;
     return std::vector<uint8_t>(map.labels.begin(), map.labels.begin() + 3);
   };
   EXPECT_EQ(first(config::DatasetConfig::AUTO), (std::vector<uint8_t>{0, 3, 0}));

@@ -132,7 +132,9 @@ TEST_F(TarShardsTest, TruncatedShardKeepsItsWholeSamples) {
     EXPECT_EQ((*dataset)->video_name(last), "movi_e-train-000000/rest");
     EXPECT_THAT(StatusOfVideo(**dataset, last), FailsWith(kDataLoss, "no sound tar"));
     EXPECT_THAT((*dataset)->ContentKey(last), FailsWith(kDataLoss, "no sound tar"));
-    if (last > 0) EXPECT_THAT(StatusOfVideo(**dataset, 0), IsOk());
+    if (last > 0) {
+      EXPECT_THAT(StatusOfVideo(**dataset, 0), IsOk());
+    }
   }
 }
 

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/weights/safetensors.h"
+#include "tests/support/reference_metrics.h"
 #include "tests/support/shared_files.h"
 #include "tests/unit/trainer/eval/maps.h"
 #include "trainer/eval/score_board.h"
@@ -42,20 +43,6 @@ TEST(MetricTable, EveryRowHasANameOfItsOwnAndScoresAPerfectVideo) {
   }
   EXPECT_EQ(MetricIndex("no_such_metric"), -1);
 }
-
-// A metric of the reference and the row that is it.
-struct Pair {
-  const char* reference;
-  const char* row;
-};
-constexpr Pair kPairs[] = {
-    {"ari", "video_fg_ari"},
-    {"image_ari", "image_fg_ari"},
-    {"mbo", "video_mbo"},
-    {"image_mbo", "image_mbo"},
-    {"hungarian_iou", "video_hungarian_iou"},
-    {"image_hungarian_iou", "image_hungarian_iou"},
-};
 
 class ReferenceMetrics : public testing::Test {
  protected:
@@ -132,7 +119,7 @@ TEST_F(ReferenceMetrics, DatasetsEqual) {
       board.EndVideo();
     }
     const Scores scores = board.scores();
-    for (const Pair& pair : kPairs) {
+    for (const ReferenceMetric& pair : kReferenceMetrics) {
       const std::string key = name + ".out." + pair.reference;
       const Score& score = ScoreOf(scores, pair.row);
       EXPECT_EQ(score.items, Values<int64_t>(key + ".count").at(0)) << key;
@@ -156,13 +143,13 @@ TEST_F(ReferenceMetrics, ItemsEqual) {
         ASSERT_TRUE(video.AddFrame(frames[t].first, frames[t].second).ok());
         ASSERT_TRUE(image.AddFrame(frames[t].first, frames[t].second).ok());
         const Scores scores = image.EndVideo();  // of this frame alone
-        for (const Pair& pair : kPairs) {
+        for (const ReferenceMetric& pair : kReferenceMetrics) {
           if (!std::string(pair.row).starts_with("image")) continue;
           ExpectItem(name, pair.reference, b * frames.size() + t, ScoreOf(scores, pair.row));
         }
       }
       const Scores scores = video.EndVideo();
-      for (const Pair& pair : kPairs) {
+      for (const ReferenceMetric& pair : kReferenceMetrics) {
         if (!std::string(pair.row).starts_with("video")) continue;
         ExpectItem(name, pair.reference, b, ScoreOf(scores, pair.row));
       }
