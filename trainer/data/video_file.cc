@@ -25,7 +25,7 @@ class VideoFileDataset : public VideoDataset {
   bool has_labels() const override { return false; }
 
   absl::Status ForEachFrame(int64_t video, bool with_labels, const Visitor& visit) const override {
-    cv::VideoCapture capture(files_[video]);
+    cv::VideoCapture capture(files_[video], cv::CAP_FFMPEG);
     if (!capture.isOpened()) {
       return absl::DataLossError(files_[video] + " cannot be opened as a video");
     }

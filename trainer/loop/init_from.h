@@ -16,9 +16,9 @@ struct InitReport {
   std::vector<std::string> missing;    // left as they were: absent there, or of another shape
 };
 
-// Copies every tensor of the head that `directory` has in the same shape. Position tables [..., N, D]
-// of another square grid are resampled (bicubic, antialiased), so that a model can start from one
-// trained at another resolution. Errors of OpenModelDirectory.
+// Copies every tensor of the head that `directory` has in the same shape. Position tables [..., N,
+// D] of another square grid are resampled (bicubic, antialiased), so that a model can start from
+// one trained at another resolution. Errors of OpenModelDirectory.
 absl::StatusOr<InitReport> InitFrom(const std::string& directory, PartCache* cache,
                                     VideoModel* model);
 

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "core/base/files.h"
+#include "tests/support/temp_dir.h"
 #include "trainer/data/dataset_table.h"
 
 namespace slotmatch {
@@ -16,11 +17,6 @@ namespace fs = std::filesystem;
 
 class FrameFolders : public testing::Test {
  protected:
-  FrameFolders() {
-    root_ = (fs::path(testing::TempDir()) / "slotmatch" / "frame_folders").string();
-    fs::remove_all(root_);
-    fs::create_directories(root_);
-  }
   void Frame(const std::string& file) {
     fs::create_directories(fs::path(root_ + "/" + file).parent_path());
     fs::copy(fs::path("samples/moving_solids/JPEGImages/128p/0212/00000.jpg"), root_ + "/" + file);
@@ -35,7 +31,8 @@ class FrameFolders : public testing::Test {
     config.set_path(root_);
     return config;
   }
-  std::string root_;
+  const TempDir folder_;
+  const std::string root_ = folder_.path();
 };
 
 TEST_F(FrameFolders, FolderOfFramesIsOneVideoAndFoldersBelowAreOthers) {
@@ -47,7 +44,7 @@ TEST_F(FrameFolders, FolderOfFramesIsOneVideoAndFoldersBelowAreOthers) {
   const auto dataset = OpenFrames(Config());
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->num_videos(), 2);
-  EXPECT_EQ((*dataset)->video_name(0), "frame_folders");
+  EXPECT_EQ((*dataset)->video_name(0), fs::path(root_).filename().string());
   EXPECT_EQ((*dataset)->video_name(1), "clip");
   EXPECT_FALSE((*dataset)->has_labels());
 }

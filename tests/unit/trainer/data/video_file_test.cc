@@ -1,9 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-
+#include "tests/support/temp_dir.h"
 #include "trainer/data/dataset_table.h"
 
 namespace slotmatch {
@@ -64,13 +62,13 @@ TEST(VideoFile, ContentKeyHoldsTheRate) {
 }
 
 TEST(VideoFile, FileThatIsNoVideoIsDataLossNamingIt) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "slotmatch_broken.mp4";
-  std::ofstream(path) << "this is not a video";
-  const auto dataset = OpenVideoFiles(Config(path.string())).value();
+  const TempDir folder;
+  const auto dataset =
+      OpenVideoFiles(Config(folder.Write("broken.mp4", "this is not a video"))).value();
   const absl::Status status =
       dataset->ForEachFrame(0, false, [](DatasetFrame) { return absl::OkStatus(); });
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("slotmatch_broken.mp4"));
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("broken.mp4"));
 }
 
 }  // namespace
