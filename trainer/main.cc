@@ -20,6 +20,8 @@ const std::vector<Command>& CommandTable() {
       {"export", "write a checkpoint as a model directory, or a model for other programs",
        ExportCommand},
       {"import", "turn published weights into a model directory", ImportCommand},
+      {"report", "make one HTML page of trainings: scores, curves, masks", ReportCommand},
+      {"theorem", "check Theorem 1 of the paper on a trained decoder", TheoremCommand},
   };
   return commands;
 }

@@ -21,5 +21,7 @@ absl::Status DatasetCommand(int argc, char** argv);
 absl::Status InferCommand(int argc, char** argv);
 absl::Status ExportCommand(int argc, char** argv);
 absl::Status ImportCommand(int argc, char** argv);
+absl::Status ReportCommand(int argc, char** argv);
+absl::Status TheoremCommand(int argc, char** argv);
 
 }  // namespace slotmatch

@@ -33,6 +33,10 @@ uint64_t LittleEndian(absl::string_view bytes) {
   return value;
 }
 
+void AppendLittleEndian(uint64_t value, int bytes, std::string* out) {
+  for (int i = 0; i < bytes; ++i) out->push_back(static_cast<char>(value >> (8 * i)));
+}
+
 absl::StatusOr<std::string> ReadAt(std::ifstream& file, int64_t offset, int64_t count,
                                    const std::string& path) {
   std::string bytes(static_cast<size_t>(count), '\0');
@@ -50,6 +54,15 @@ uint32_t MaskedCrc32c(absl::string_view bytes) {
   for (const char byte : bytes) crc = table[(crc ^ static_cast<uint8_t>(byte)) & 0xff] ^ crc >> 8;
   crc = ~crc;
   return (crc >> 15 | crc << 17) + 0xa282ead8;
+}
+
+std::string TfRecord(absl::string_view data) {
+  std::string record;
+  AppendLittleEndian(data.size(), 8, &record);
+  AppendLittleEndian(MaskedCrc32c(record), 4, &record);
+  absl::StrAppend(&record, data);
+  AppendLittleEndian(MaskedCrc32c(data), 4, &record);
+  return record;
 }
 
 absl::StatusOr<RecordListing> ListRecords(const std::string& path) {

@@ -27,6 +27,9 @@ absl::StatusOr<RecordListing> ListRecords(const std::string& path);
 // One record, its checksum checked. kDataLoss: damaged, or larger than 1 GiB.
 absl::StatusOr<std::string> ReadRecord(const std::string& path, const RecordPlace& place);
 
+// `data` framed as a record: length, its checksum, data, its checksum.
+std::string TfRecord(absl::string_view data);
+
 // CRC-32C (Castagnoli) as TFRecord files store it: rotated right by 15 bits, plus 0xa282ead8.
 uint32_t MaskedCrc32c(absl::string_view bytes);
 

@@ -34,7 +34,9 @@ class ModelRun {
           absl::StrFormat("frame %d: %s", frame.frame->index, added.message()));
     }
     ++clip_.frames;
-    if (with_pictures_) strip_.Add(frame.step, frame.frame->image, prediction, truth);
+    if (with_pictures_ && strip_.Wants(frame.step)) {
+      strip_.Add(frame.step, {frame.frame->image, {prediction}, truth});
+    }
     return absl::OkStatus();
   }
 

@@ -22,7 +22,8 @@ std::string StripPng(const std::vector<StripFrame>& frames) {
   std::vector<cv::Mat> columns;
   for (const StripFrame& frame : frames) {
     const cv::Mat source = ToBgr(frame.image);
-    std::vector<cv::Mat> cells = {source, LayOver(source, frame.prediction, 1)};
+    std::vector<cv::Mat> cells = {source};
+    for (const LabelMap& map : frame.predictions) cells.push_back(LayOver(source, map, 1));
     if (!frame.truth.labels.empty()) cells.push_back(LayOver(source, frame.truth, 0));
     const int height = std::max(1, source.rows * kColumnWidth / source.cols);
     for (cv::Mat& cell : cells) cv::resize(cell, cell, cv::Size(kColumnWidth, height));
@@ -37,17 +38,16 @@ std::string StripPng(const std::vector<StripFrame>& frames) {
   return {png.begin(), png.end()};
 }
 
-void StripCollector::Add(int64_t index, const Image& image, const LabelMap& prediction,
-                         const LabelMap& truth) {
+void StripCollector::Add(int64_t index, StripFrame frame) {
   // Every stride-th frame is kept; when full, every second of them goes and the stride doubles.
-  if (index % stride_ != 0) return;
+  if (!Wants(index)) return;
   if (frames_.size() == 2 * kStripColumns) {
     for (size_t i = 1; i < frames_.size() / 2; ++i) frames_[i] = std::move(frames_[2 * i]);
     frames_.resize(frames_.size() / 2);
     stride_ *= 2;
-    if (index % stride_ != 0) return;
+    if (!Wants(index)) return;
   }
-  frames_.push_back({image, prediction, truth});
+  frames_.push_back(std::move(frame));
 }
 
 std::vector<StripFrame> StripCollector::Columns() const {

@@ -13,19 +13,21 @@ namespace slotmatch {
 // One column of a contact strip.
 struct StripFrame {
   Image image;
-  LabelMap prediction;
-  LabelMap truth;  // empty: no row for it
+  std::vector<LabelMap> predictions;  // one a model
+  LabelMap truth;                     // empty: no row for it
 };
 
-// A PNG: sources, overlays of the prediction and of the truth below each other, one column a frame;
-// at least one frame. Colours follow the label, as in the client's overlay.
+// A PNG: sources, overlays of the predictions and of the truth below each other, one column a
+// frame; at least one frame. Colours follow the label, as in the client's overlay.
 std::string StripPng(const std::vector<StripFrame>& frames);
 
 // Picks the frames of a strip while a clip of unknown length goes by, evenly spread, at most twice
 // as many as the strip has columns at a time.
 class StripCollector {
  public:
-  void Add(int64_t index, const Image& image, const LabelMap& prediction, const LabelMap& truth);
+  // Whether frame `index` would be kept as of now.
+  bool Wants(int64_t index) const { return index % stride_ == 0; }
+  void Add(int64_t index, StripFrame frame);
   // The columns, at most five; empty when nothing was added.
   std::vector<StripFrame> Columns() const;
 

@@ -17,7 +17,7 @@ constexpr int kWidth = 160, kHeight = 120;
 StripFrame MakeFrame(bool with_truth, uint8_t gray = 100) {
   StripFrame frame;
   frame.image = {kWidth, kHeight, std::vector<uint8_t>(kWidth * kHeight * 3, gray)};
-  frame.prediction = {kWidth, kHeight, std::vector<uint8_t>(kWidth * kHeight, 1)};
+  frame.predictions = {{kWidth, kHeight, std::vector<uint8_t>(kWidth * kHeight, 1)}};
   if (with_truth) frame.truth = {kWidth, kHeight, std::vector<uint8_t>(kWidth * kHeight, 2)};
   return frame;
 }
@@ -32,13 +32,15 @@ TEST(StripPng, IsOneColumnAFrameAndOneRowAKind) {
   EXPECT_EQ(one.format, EncodedInfo::Format::kPng);
   EXPECT_EQ(three.width, 3 * one.width);
   EXPECT_EQ(2 * three.height, 3 * one.height);  // source, prediction and truth
+  StripFrame compared = MakeFrame(true);
+  compared.predictions.push_back(compared.predictions[0]);
+  EXPECT_EQ(InfoOf({compared}).height, 2 * one.height);
 }
 
 std::vector<int> Picked(int frames) {
   StripCollector collector;
   for (int i = 0; i < frames; ++i) {
-    const StripFrame frame = MakeFrame(true, static_cast<uint8_t>(i));
-    collector.Add(i, frame.image, frame.prediction, frame.truth);
+    collector.Add(i, MakeFrame(true, static_cast<uint8_t>(i)));
   }
   std::vector<int> picked;
   for (const StripFrame& frame : collector.Columns()) picked.push_back(frame.image.rgb[0]);
