@@ -65,7 +65,8 @@ absl::Status ReportCommand(int argc, char** argv) {
                       "their --out folders; scores are read from RUN/scores/SET.json, which "
                       "evaluate --json writes.");
   options.Text("out", "FILE", "page to write", &arguments.out);
-  options.Text("data", "DIR", "dataset whose clips the runs' models segment for pictures; empty: none",
+  options.Text("data", "DIR",
+               "dataset whose clips the runs' models segment for pictures; empty: none",
                &arguments.data);
   options.Text("kind", "NAME", "dataset layout", &arguments.kind);
   options.Text("split", "NAME", "list under ImageSets/", &arguments.split);

@@ -1,3 +1,5 @@
+#include "trainer/eval/theorem.h"
+
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -15,7 +17,6 @@
 #include "core/base/status.h"
 #include "core/model/model_io.h"
 #include "trainer/commands/commands.h"
-#include "trainer/eval/theorem.h"
 #include "trainer/eval/video_segmenter.h"
 
 namespace slotmatch {
@@ -46,9 +47,10 @@ absl::StatusOr<std::vector<VideoSegmenter>> OpenBoth(const TheoremArguments& arg
   const config::ModelConfig &teacher = models[0].manifest().model(),
                             &student = models[1].manifest().model();
   if (teacher.num_slots() != student.num_slots() || teacher.slot_dim() != student.slot_dim()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "teacher has ", teacher.num_slots(), " slots of ", teacher.slot_dim(), ", the student ",
-        student.num_slots(), " of ", student.slot_dim(), ": the theorem pairs them index to index"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("teacher has ", teacher.num_slots(), " slots of ", teacher.slot_dim(),
+                     ", the student ", student.num_slots(), " of ", student.slot_dim(),
+                     ": the theorem pairs them index to index"));
   }
   return models;
 }
@@ -120,14 +122,14 @@ nlohmann::json Bound(const std::vector<TheoremPair>& pairs, double lipschitz) {
 nlohmann::json Summary(const std::vector<TheoremPair>& pairs, double weights_lipschitz) {
   const double local =
       Of(pairs, [](const TheoremPair& p) { return p.local_lipschitz; })["max"].get<double>();
-  return {{"pairs", pairs.size()},
-          {"cosine_distance", Of(pairs, [](const TheoremPair& p) { return p.cosine_distance; })},
-          {"norm_ratio", Of(pairs, [](const TheoremPair& p) { return p.norm_ratio; })},
-          {"measured", Of(pairs, [](const TheoremPair& p) { return p.measured; })},
-          {"unscaled_measured",
-           Of(pairs, [](const TheoremPair& p) { return p.unscaled_measured; })},
-          {"estimated", Bound(pairs, local)},
-          {"from_weights", Bound(pairs, weights_lipschitz)}};
+  return {
+      {"pairs", pairs.size()},
+      {"cosine_distance", Of(pairs, [](const TheoremPair& p) { return p.cosine_distance; })},
+      {"norm_ratio", Of(pairs, [](const TheoremPair& p) { return p.norm_ratio; })},
+      {"measured", Of(pairs, [](const TheoremPair& p) { return p.measured; })},
+      {"unscaled_measured", Of(pairs, [](const TheoremPair& p) { return p.unscaled_measured; })},
+      {"estimated", Bound(pairs, local)},
+      {"from_weights", Bound(pairs, weights_lipschitz)}};
 }
 
 void PrintRow(const char* name, const nlohmann::json& value) {
@@ -148,8 +150,8 @@ void PrintBound(const char* kind, const nlohmann::json& bound) {
 }
 
 void Print(const nlohmann::json& summary) {
-  std::printf("%lld pairs of slots\n%-44s %12s %12s\n", summary["pairs"].get<long long>(), "", "mean",
-              "max");
+  std::printf("%lld pairs of slots\n%-44s %12s %12s\n", summary["pairs"].get<long long>(), "",
+              "mean", "max");
   PrintRow("cosine distance c", summary["cosine_distance"]);
   PrintRow("||s|| / ||t||", summary["norm_ratio"]);
   PrintRow("measured ||f(t) - f(s)||^2, s scaled to ||t||", summary["measured"]);

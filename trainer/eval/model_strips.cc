@@ -16,14 +16,13 @@ absl::StatusOr<std::string> ModelStrips(const VideoDataset& dataset, int64_t vid
       [&collectors](size_t model, const SegmentedFrame& frame) {
         StripCollector& collector = collectors[model];
         if (collector.Wants(frame.step)) {
-          collector.Add(frame.step, {frame.frame->image,
-                                     {frame.segmentation.map},
-                                     frame.frame->labels});
+          collector.Add(frame.step,
+                        {frame.frame->image, {frame.segmentation.map}, frame.frame->labels});
         }
         return absl::OkStatus();
       }));
-  std::vector<StripFrame> columns = collectors.empty() ? std::vector<StripFrame>()
-                                                       : collectors[0].Columns();
+  std::vector<StripFrame> columns =
+      collectors.empty() ? std::vector<StripFrame>() : collectors[0].Columns();
   if (columns.empty()) {
     return absl::DataLossError(absl::StrCat(dataset.video_name(video), ": nothing to show"));
   }

@@ -72,11 +72,9 @@ std::vector<TheoremPair> CheckTheorem(const SlotDecoder& f, const torch::Tensor&
   TORCH_CHECK(teacher.dim() == 2 && teacher.sizes() == student.sizes(),
               "theorem: expected two sets of slots [K, S], got ", teacher.sizes(), " and ",
               student.sizes());
-  const torch::Tensor t_norm = teacher.norm(2, 1), s_norm = student.norm(2, 1);  // [K]
-  const torch::Tensor scaled =
-      student * (t_norm / s_norm.clamp_min(kTiny)).unsqueeze(1);  // [K, S]
-  const torch::Tensor cosine =
-      (teacher * scaled).sum(1) / t_norm.square().clamp_min(kTiny);  // [K]
+  const torch::Tensor t_norm = teacher.norm(2, 1), s_norm = student.norm(2, 1);            // [K]
+  const torch::Tensor scaled = student * (t_norm / s_norm.clamp_min(kTiny)).unsqueeze(1);  // [K, S]
+  const torch::Tensor cosine = (teacher * scaled).sum(1) / t_norm.square().clamp_min(kTiny);  // [K]
   torch::Tensor local = torch::zeros_like(t_norm);
   for (int i = 0; i < kPointsOnTheWay; ++i) {
     const double share = static_cast<double>(i) / (kPointsOnTheWay - 1);

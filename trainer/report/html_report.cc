@@ -128,7 +128,8 @@ std::string Charts(const Groups& groups) {
   std::set<std::string> names;
   std::string legend, charts;
   for (size_t g = 0; g < groups.size(); ++g) {
-    absl::StrAppend(&legend, "<span class=\"key\" style=\"background:", ChartColor(static_cast<int>(g)),
+    absl::StrAppend(&legend,
+                    "<span class=\"key\" style=\"background:", ChartColor(static_cast<int>(g)),
                     "\"></span>", GroupName(groups, g));
     for (const RunRecord* run : groups[g]) {
       for (const auto& [name, points] : run->series) names.insert(name);
@@ -177,7 +178,8 @@ std::string HtmlReport(const std::vector<RunRecord>& runs,
                        const std::vector<ReportPicture>& pictures) {
   const Groups groups = GroupBySeed(runs);
   std::string page = absl::StrCat(
-      "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Training report</title>"
+      "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Training "
+      "report</title>"
       "<meta name=\"viewport\" content=\"width=device-width\"><style>",
       kStyle, "</style></head><body><h1>Training report</h1><h2>Scores</h2>",
       ScoreTableHtml(runs, groups), "<h2>Runs</h2>", RunTable(runs), "<h2>Curves</h2>",

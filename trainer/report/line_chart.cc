@@ -84,12 +84,13 @@ Points Thinned(const Points& points) {
   Points thin;
   for (size_t begin = 0; begin < points.size();) {
     size_t end = begin;
-    while (end < points.size() && std::floor(points[end].first) == std::floor(points[begin].first)) {
+    while (end < points.size() &&
+           std::floor(points[end].first) == std::floor(points[begin].first)) {
       ++end;
     }
-    const auto [low, high] = std::minmax_element(
-        points.begin() + begin, points.begin() + end,
-        [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto [low, high] =
+        std::minmax_element(points.begin() + begin, points.begin() + end,
+                            [](const auto& a, const auto& b) { return a.second < b.second; });
     thin.push_back(*std::min(low, high));
     if (low != high) thin.push_back(*std::max(low, high));
     begin = end;

@@ -9,8 +9,9 @@ namespace slotmatch {
 
 struct ChartLine {
   std::string label;
-  int color = 0;                                   // lines of one colour share a legend entry
-  std::vector<std::pair<int64_t, double>> points;  // step ascending; values that are not finite cut the line
+  int color = 0;  // lines of one colour share a legend entry
+  std::vector<std::pair<int64_t, double>>
+      points;  // step ascending; values that are not finite cut the line
 };
 
 // A line chart as an <svg> element: axes with round ticks, steps to the right, one <polyline> a

@@ -20,9 +20,9 @@ RunRecord MakeRun(const std::string& name, int64_t seed, double score) {
 }
 
 TEST(HtmlReport, TableHasMeanAndDeviationOverSeeds) {
-  const std::string page =
-      HtmlReport({MakeRun("slotmatch", 42, 0.50), MakeRun("slotmatch", 101, 0.52), MakeRun("other", 42, 0.4)},
-                 {});
+  const std::string page = HtmlReport(
+      {MakeRun("slotmatch", 42, 0.50), MakeRun("slotmatch", 101, 0.52), MakeRun("other", 42, 0.4)},
+      {});
   EXPECT_THAT(page, HasSubstr("<td>slotmatch</td><td>42, 101</td>"));
   EXPECT_THAT(page, HasSubstr("51.0 ± 1.4"));
   EXPECT_THAT(page, HasSubstr("<td>40.0</td>"));
@@ -38,7 +38,8 @@ TEST(HtmlReport, SaysHowManyRunsAreBehindAScore) {
 }
 
 TEST(HtmlReport, NeedsNothingFromElsewhere) {
-  const std::string page = HtmlReport({MakeRun("a<script>", 1, 0.1)}, {{"clip", {"source"}, "png"}});
+  const std::string page =
+      HtmlReport({MakeRun("a<script>", 1, 0.1)}, {{"clip", {"source"}, "png"}});
   EXPECT_THAT(page, HasSubstr("src=\"data:image/png;base64,cG5n\""));
   EXPECT_THAT(page, Not(HasSubstr("http")));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
