@@ -130,6 +130,7 @@ void ClipReactor::FinishIfDone() {
   if (status.ok()) status = SealState();
   if (status.ok()) scope_.MessageSent();
   scope_.End(status);
+  service_->sessions->Release(session_id_);
   Finish(ToGrpcStatus(status));
 }
 
@@ -153,7 +154,7 @@ void ClipReactor::EndWith(const absl::Status& status) {
 }
 
 void ClipReactor::OnDone() {
-  if (!session_id_.empty()) service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(session_id_);
   self_.reset();  // the last line: may delete this
 }
 

@@ -66,6 +66,7 @@ void KServeStreamReactor::Advance() {
     return StartWrite(response);
   }
   scope_.End(status);
+  service_->sessions->Release(session_id_);
   Finish(ToGrpcStatus(status));
 }
 
@@ -188,7 +189,7 @@ void KServeStreamReactor::OnCancel() {
 }
 
 void KServeStreamReactor::OnDone() {
-  if (!session_id_.empty()) service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(session_id_);
   self_.reset();  // the last line: may delete this
 }
 

@@ -60,6 +60,7 @@ void OneFrameReactor::Answer(FrameOutcome outcome) {
 
 void OneFrameReactor::FinishWith(const absl::Status& status) {
   scope_.End(status);
+  service_->sessions->Release(session_id_);
   Finish(ToGrpcStatus(status));
 }
 
@@ -73,7 +74,7 @@ void OneFrameReactor::OnCancel() {
 }
 
 void OneFrameReactor::OnDone() {
-  if (!session_id_.empty()) service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(session_id_);
   {
     absl::MutexLock lock(&mutex_);
     session_ = nullptr;  // its callback holds this

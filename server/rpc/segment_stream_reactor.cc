@@ -115,10 +115,21 @@ void SegmentStreamReactor::Perform(Action action) {
     return StartRead(&request_);
   }
   if (action == Action::kWrite) return StartFrontWrite();
+  Close();
+}
+
+void SegmentStreamReactor::Close() {
   absl::Status status;
+  const char* reason;
   {
     absl::MutexLock lock(&mutex_);
     status = end_->status;
+    reason = end_->reason;
+  }
+  service_->sessions->Release(session_id_);
+  if (session_ != nullptr) {
+    service_->metrics->SessionClosed(reason, absl::Now() - opened_at_);
+    SM_INFO("session closed session_id={} reason={}", session_id_, reason);
   }
   scope_.End(status);
   Finish(ToGrpcStatus(status));
@@ -205,16 +216,7 @@ void SegmentStreamReactor::OnCancel() {
 }
 
 void SegmentStreamReactor::OnDone() {
-  if (session_ != nullptr) {
-    const char* reason;
-    {
-      absl::MutexLock lock(&mutex_);
-      reason = end_->reason;
-    }
-    service_->metrics->SessionClosed(reason, absl::Now() - opened_at_);
-    SM_INFO("session closed session_id={} reason={}", session_id_, reason);
-  }
-  if (!session_id_.empty()) service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(session_id_);
   self_.reset();  // the last line: may delete this
 }
 

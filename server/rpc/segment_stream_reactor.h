@@ -67,6 +67,8 @@ class SegmentStreamReactor
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
   void Perform(Action action) ABSL_LOCKS_EXCLUDED(mutex_);
   void StartFrontWrite() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Counts the end and sends the status.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
   // Stops reading.
   void End(Ending ending) ABSL_LOCKS_EXCLUDED(mutex_);
   void EndLocked(Ending ending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -18,20 +18,29 @@ absl::StatusOr<std::string> SessionRegistry::Admit(const std::shared_ptr<LiveSes
   absl::BitGen random;
   absl::MutexLock lock(&mutex_);
   if (draining_) return absl::UnavailableError("the server is shutting down; connect again");
-  if (sessions_.size() >= static_cast<size_t>(max_sessions_)) {
+  const auto taken = std::count_if(sessions_.begin(), sessions_.end(),
+                                   [](const Entry& entry) { return entry.has_place; });
+  if (taken >= max_sessions_) {
     return WithRetry(absl::ResourceExhaustedError(absl::StrCat(
                          "all ", max_sessions_, " sessions are taken; try again later")),
                      kRetryDelay);
   }
   std::string id = absl::StrFormat("%d-%08x", next_++, absl::Uniform<uint32_t>(random));
-  sessions_.emplace_back(id, session);
+  sessions_.push_back({id, session});
   return id;
+}
+
+void SessionRegistry::Release(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  for (Entry& entry : sessions_) {
+    if (entry.id == id) entry.has_place = false;
+  }
 }
 
 void SessionRegistry::Remove(const std::string& id) {
   absl::MutexLock lock(&mutex_);
   sessions_.erase(std::remove_if(sessions_.begin(), sessions_.end(),
-                                 [&](const auto& entry) { return entry.first == id; }),
+                                 [&](const Entry& entry) { return entry.id == id; }),
                   sessions_.end());
 }
 
@@ -53,8 +62,8 @@ bool SessionRegistry::WaitUntilEmpty(absl::Time deadline) {
 std::vector<std::shared_ptr<LiveSession>> SessionRegistry::Alive() const {
   std::vector<std::shared_ptr<LiveSession>> alive;
   absl::MutexLock lock(&mutex_);
-  for (const auto& [id, weak] : sessions_) {
-    if (auto session = weak.lock()) alive.push_back(std::move(session));
+  for (const Entry& entry : sessions_) {
+    if (auto session = entry.session.lock()) alive.push_back(std::move(session));
   }
   return alive;
 }

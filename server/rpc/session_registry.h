@@ -34,7 +34,10 @@ class SessionRegistry {
   // The new session's id, unique for the life of the server. RESOURCE_EXHAUSTED when all places are
   // taken, UNAVAILABLE while draining.
   absl::StatusOr<std::string> Admit(const std::shared_ptr<LiveSession>& session);
-  // Gives the place back. Ids that are not there are ignored.
+  // Gives the place back. Called before the client can learn that its session has ended, so that
+  // it finds the place free. Ids that are not there are ignored, here and in Remove().
+  void Release(const std::string& id);
+  // The session is gone; before that a drain waits for it. Releases its place, too.
   void Remove(const std::string& id);
 
   // Refuses new sessions from now on.
@@ -48,15 +51,21 @@ class SessionRegistry {
   void LeaveAll();
   void DropAllWaiting();
   void EndAll(const absl::Status& status);
-  size_t size() const;
+  size_t size() const;  // sessions not removed
 
  private:
+  struct Entry {
+    std::string id;
+    std::weak_ptr<LiveSession> session;
+    bool has_place = true;
+  };
+
   std::vector<std::shared_ptr<LiveSession>> Alive() const;
   bool Empty() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sessions_.empty(); }
 
   const int max_sessions_;
   mutable absl::Mutex mutex_;
-  std::vector<std::pair<std::string, std::weak_ptr<LiveSession>>> sessions_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Entry> sessions_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_ ABSL_GUARDED_BY(mutex_) = 1;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -190,6 +190,20 @@ TEST_F(SegmentStreamEnd, FramesTheDrainHasNoTimeForAreGivenUpSoThatTheStateStill
   drain.join();
 }
 
+TEST_F(SegmentStreamEnd, PlaceIsFreeOnceTheClientHasSeenTheEnd) {
+  config_.mutable_limits()->set_max_sessions(1);
+  StartApp();
+  for (int i = 0; i < 300; ++i) {
+    TestStream stream(channel_);
+    ASSERT_TRUE(stream.SendConfig());
+    const auto opened = stream.Read();
+    ASSERT_TRUE(opened.has_value()) << "stream " << i << ": " << stream.Finish().error_message();
+    stream.SendDone();
+    ASSERT_TRUE(stream.Finish().ok());
+    ASSERT_EQ(Metric("slotmatch_sessions_active"), 0);
+  }
+}
+
 TEST_F(SegmentStreamEnd, ClientThatNeverReadsIsCutOff) {
   const std::string png = PngBytes(MakePlainPicture(900, 900, 1, 2, 3));  // small, its mask is not
   config_.mutable_limits()->set_session_idle_timeout_s(2);

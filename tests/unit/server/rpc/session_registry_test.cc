@@ -48,6 +48,21 @@ TEST(SessionRegistry, RefusesWhenFullUntilAPlaceIsGivenBack) {
   EXPECT_NE(*again, id);
 }
 
+TEST(SessionRegistry, ReleasedPlaceIsFreeWhileItsSessionIsStillWaitedFor) {
+  SessionRegistry registry(1);
+  const auto first = std::make_shared<MockSession>(), second = std::make_shared<MockSession>();
+  const std::string id = registry.Admit(first).value();
+  registry.Release("another");
+  EXPECT_FALSE(registry.Admit(second).ok());
+  registry.Release(id);
+  registry.Release(id);
+  EXPECT_THAT(registry.Admit(second), IsOk());
+  EXPECT_FALSE(registry.Admit(first).ok());
+  EXPECT_EQ(registry.size(), 2u);
+  registry.Remove(id);
+  EXPECT_EQ(registry.size(), 1u);
+}
+
 TEST(SessionRegistry, RefusesWhileDraining) {
   SessionRegistry registry(1);
   registry.BeginDrain();
