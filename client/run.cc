@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/channel.h"
+#include "client/segment_list.h"
 #include "client/segment_video.h"
 #include "client/stream_client.h"
 #include "core/base/files.h"
@@ -47,6 +48,8 @@ struct Arguments {
   double connect_timeout_s = 5;
   bool health = false, list_models = false, json = false, quiet = false;
   SegmentOptions segment;
+  std::string list;  // of videos; empty: one video
+  std::string shard = "0/1";
 };
 
 OptionTable Table(Arguments* arguments) {
@@ -58,6 +61,13 @@ OptionTable Table(Arguments* arguments) {
                &segment->source);
   options.Text("out", "DIR", "writes overlay.mp4, masks/, slots.jsonl and summary.json there",
                &segment->out);
+  options.Text(
+      "list", "FILE",
+      "file with one video a line, instead of --video; each gets a folder below --out, and "
+      "those that have their results are skipped",
+      &arguments->list);
+  options.Text("shard", "I/N", "takes every N-th video of the list, from the I-th on",
+               &arguments->shard);
   options.Text("server", "HOST:PORT", "address of the server", &arguments->server.address);
   options.Flag("tls", "speak TLS with the server", &arguments->server.tls);
   options.Text("tls-ca", "FILE", "authorities (PEM) the server's certificate may come from",
@@ -134,6 +144,36 @@ absl::Status Segment(const Connector& connect, Arguments* arguments) {
   return report.status;
 }
 
+void PrintListed(const ListedVideo& video, const SegmentReport& report) {
+  if (report.summary != nullptr) {
+    std::printf("%s: ", video.source.c_str());
+    PrintSummary(*report.summary, video.folder);
+  } else {
+    std::printf("%s: %s\n", video.source.c_str(), std::string(report.status.message()).c_str());
+  }
+  std::fflush(stdout);
+}
+
+absl::Status SegmentListed(const Connector& connect, Arguments* arguments) {
+  ListOptions options;
+  SM_ASSIGN_OR_RETURN(options.shard, ParseShard(arguments->shard));
+  if (!arguments->segment.source.empty()) {
+    return absl::InvalidArgumentError("--video and --list exclude each other");
+  }
+  StopOnSignals();
+  options.list = arguments->list;
+  options.segment = arguments->segment;
+  options.segment.stop = &interrupted;
+  options.segment.progress = !arguments->quiet;
+  options.on_video = [json = arguments->json](const ListedVideo& video,
+                                              const SegmentReport& report) {
+    if (!json) return PrintListed(video, report);
+    if (report.summary != nullptr) std::printf("%s\n", report.summary->dump().c_str());
+    std::fflush(stdout);
+  };
+  return SegmentList(connect, options);
+}
+
 }  // namespace
 
 absl::Status RunClient(int argc, char** argv) {
@@ -150,14 +190,16 @@ absl::Status RunClient(int argc, char** argv) {
   if (!rest.empty()) {
     return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
   }
-  if (!arguments.health && !arguments.list_models && arguments.segment.source.empty()) {
-    return absl::InvalidArgumentError("--video SOURCE is needed; see --help");
+  const bool asks = arguments.health || arguments.list_models;
+  if (!asks && arguments.segment.source.empty() && arguments.list.empty()) {
+    return absl::InvalidArgumentError("--video SOURCE or --list FILE is needed; see --help");
   }
   QuietDecoders();
   SM_RETURN_IF_ERROR(ReadToken(&arguments));
   const absl::Duration patience = absl::Seconds(arguments.connect_timeout_s);
   const Connector connect = [&] { return Connect(arguments.server, patience); };
-  if (!arguments.health && !arguments.list_models) return Segment(connect, &arguments);
+  if (!asks && !arguments.list.empty()) return SegmentListed(connect, &arguments);
+  if (!asks) return Segment(connect, &arguments);
   SM_ASSIGN_OR_RETURN(const auto channel, connect());
   if (arguments.health) return CheckHealth(channel, arguments.health_service, patience);
   return PrintModels(channel, patience);

@@ -180,7 +180,7 @@ TEST_F(Client, BadCommandLinesAre64) {
   const std::vector<std::pair<std::vector<std::string>, const char*>> rows = {
       {{"--no-such-flag"}, "--no-such-flag"},
       {{"--video"}, "--video needs a value"},
-      {{}, "--video SOURCE is needed"},
+      {{}, "--video SOURCE or --list FILE is needed"},
       {{"--video", kSampleVideo, "stray"}, "stray"},
       {{"--video", kSampleVideo, "--masks", "huge"}, "--masks"},
       {{"--video", kSampleVideo, "--codec", "gif"}, "--codec"},
