@@ -120,7 +120,7 @@ def check_dashboard(dashboard, samples):
     return complaints
 
 
-# --- Dockerfile and manifests ---
+# --- Dockerfile and documentation's commands ---
 
 
 def instructions(dockerfile):
@@ -171,74 +171,6 @@ def commands_in_markdown(text, programs):
                     commands.append(["slotmatch_server"] + words[index + 1:])
                     break
     return commands
-
-
-def container_of(deployment):
-    return deployment["spec"]["template"]["spec"]["containers"][0]
-
-
-def check_ports(deployment, services, grpc_port, metrics_port):
-    complaints = []
-    container = container_of(deployment)
-    named = {port["name"]: port["containerPort"] for port in container["ports"]}
-    if named != {"grpc": grpc_port, "metrics": metrics_port}:
-        complaints.append(f"container ports are {named}")
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        if container[probe]["grpc"]["port"] != grpc_port:
-            complaints.append(f"{probe} asks port {container[probe]['grpc']['port']}")
-    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
-    if annotations["prometheus.io/port"] != str(metrics_port):
-        complaints.append(f"prometheus.io/port is {annotations['prometheus.io/port']}")
-    for service in services:
-        for port in service["spec"]["ports"]:
-            if port["port"] != grpc_port or port["targetPort"] not in named:
-                complaints.append(f"Service {service['metadata']['name']}: port {port}")
-    return complaints
-
-
-def check_probes(deployment, known_services):
-    container = container_of(deployment)
-    return [f"{probe} asks for health service {container[probe]['grpc']['service']}"
-            for probe in ("startupProbe", "livenessProbe", "readinessProbe")
-            if container[probe]["grpc"]["service"] not in known_services]
-
-
-def check_grace(deployment, lame_duck_ms, drain_deadline_ms, last_answers_ms):
-    grace_ms = 1000 * deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    needed = lame_duck_ms + drain_deadline_ms + last_answers_ms
-    if grace_ms > needed:
-        return []
-    return [f"terminationGracePeriodSeconds is {grace_ms} ms; a drain may take {needed} ms"]
-
-
-def check_restricted(deployment):
-    """What the restricted Pod Security Standard asks for, and a read-only root."""
-    pod = deployment["spec"]["template"]["spec"]
-    container = container_of(deployment)
-    security = container["securityContext"]
-    facts = {
-        "runAsNonRoot": pod["securityContext"].get("runAsNonRoot") is True,
-        "a numeric runAsUser": pod["securityContext"].get("runAsUser", 0) > 0,
-        "seccomp RuntimeDefault":
-            pod["securityContext"].get("seccompProfile", {}).get("type") == "RuntimeDefault",
-        "no privilege escalation": security.get("allowPrivilegeEscalation") is False,
-        "a read-only root": security.get("readOnlyRootFilesystem") is True,
-        "no capabilities": security.get("capabilities", {}).get("drop") == ["ALL"],
-    }
-    return [f"the pod lacks {name}" for name, holds in facts.items() if not holds]
-
-
-def check_selectors(documents):
-    """Selectors written by hand are the labels that kustomize sets."""
-    kustomization = next(d for d in documents if d["kind"] == "Kustomization")
-    labels = kustomization["labels"][0]["pairs"]
-    complaints = []
-    for document in documents:
-        if document["kind"] in ("PodDisruptionBudget", "PodMonitor"):
-            selector = document["spec"].get("selector", {}).get("matchLabels")
-            if selector != labels:
-                complaints.append(f"{document['kind']} selects {selector}, pods have {labels}")
-    return complaints
 
 
 def model_paths(serve_text):

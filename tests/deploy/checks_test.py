@@ -1,6 +1,5 @@
 """Every check complains about a planted mistake and accepts the right form."""
 
-import copy
 import unittest
 
 import checks
@@ -11,37 +10,11 @@ slotmatch_frames_failed_total{reason="internal"} 0
 slotmatch_latency_seconds_bucket{le="1"} 0
 slotmatch_latency_seconds_bucket{le="+Inf"} 0
 """
-LABELS = {"app.kubernetes.io/name": "slotmatch"}
-DEPLOYMENT = {
-    "kind": "Deployment",
-    "spec": {"template": {
-        "metadata": {"annotations": {"prometheus.io/port": "9464"}},
-        "spec": {
-            "terminationGracePeriodSeconds": 20,
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 7,
-                                "seccompProfile": {"type": "RuntimeDefault"}},
-            "containers": [{
-                "ports": [{"name": "grpc", "containerPort": 50051},
-                          {"name": "metrics", "containerPort": 9464}],
-                "securityContext": {"allowPrivilegeEscalation": False,
-                                    "readOnlyRootFilesystem": True,
-                                    "capabilities": {"drop": ["ALL"]}},
-                "startupProbe": {"grpc": {"port": 50051, "service": "readiness"}},
-                "livenessProbe": {"grpc": {"port": 50051, "service": "liveness"}},
-                "readinessProbe": {"grpc": {"port": 50051, "service": "readiness"}},
-            }],
-        },
-    }},
-}
-SERVICE = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 50051, "targetPort": "grpc"}]}}
 
 
 class ChecksTest(unittest.TestCase):
     def setUp(self):
         self.samples, self.types = checks.parse_exposition(SCRAPE)
-        self.deployment = copy.deepcopy(DEPLOYMENT)
-        self.pod = self.deployment["spec"]["template"]["spec"]
-        self.container = self.pod["containers"][0]
 
     def complaints(self, expression):
         return checks.check_expression("here", expression, self.samples)
@@ -106,36 +79,6 @@ class ChecksTest(unittest.TestCase):
         self.assertIsNone(checks.setting(text, "shutdown", "drain_deadline_ms"))
         self.assertEqual(checks.model_paths('models { path: "a/1" }\nmodels { path: "b/1" }'),
                          ["a/1", "b/1"])
-
-    def test_ports(self):
-        self.assertEqual(checks.check_ports(self.deployment, [SERVICE], 50051, 9464), [])
-        self.assertTrue(checks.check_ports(self.deployment, [SERVICE], 50051, 9465))
-        self.assertTrue(checks.check_ports(self.deployment, [SERVICE], 50052, 9464))
-        self.container["livenessProbe"]["grpc"]["port"] = 9464
-        self.assertEqual(len(checks.check_ports(self.deployment, [SERVICE], 50051, 9464)), 1)
-
-    def test_probes(self):
-        known = {"readiness", "liveness"}
-        self.assertEqual(checks.check_probes(self.deployment, known), [])
-        self.container["livenessProbe"]["grpc"]["service"] = "livenes"
-        self.assertEqual(len(checks.check_probes(self.deployment, known)), 1)
-
-    def test_grace(self):
-        self.assertEqual(checks.check_grace(self.deployment, 5000, 10000, 3000), [])
-        self.assertTrue(checks.check_grace(self.deployment, 5000, 12000, 3000))
-
-    def test_restricted(self):
-        self.assertEqual(checks.check_restricted(self.deployment), [])
-        self.container["securityContext"]["readOnlyRootFilesystem"] = False
-        self.pod["securityContext"]["runAsUser"] = 0
-        self.assertEqual(len(checks.check_restricted(self.deployment)), 2)
-
-    def test_selectors(self):
-        kustomization = {"kind": "Kustomization", "labels": [{"pairs": LABELS}]}
-        budget = {"kind": "PodDisruptionBudget", "spec": {"selector": {"matchLabels": LABELS}}}
-        self.assertEqual(checks.check_selectors([kustomization, budget]), [])
-        budget["spec"] = {"maxUnavailable": 1}
-        self.assertTrue(checks.check_selectors([kustomization, budget]))
 
     def test_packages(self):
         listed = checks.package_list("# head\na\nb  # why\n\nblas\n")

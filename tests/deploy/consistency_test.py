@@ -18,6 +18,7 @@ import urllib.request
 import yaml
 
 import checks
+import manifest_checks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SLOTMATCH_BIN_DIR", ROOT / "build/release/bin")).resolve()
@@ -79,7 +80,7 @@ class FilesTest(DeployTest):
             self.assert_clean(checks.check_command("Dockerfile", command, self.flags))
 
     def test_options_of_the_pods_exist(self):
-        arguments = checks.container_of(self.deployment)["args"]
+        arguments = manifest_checks.container_of(self.deployment)["args"]
         self.assert_clean(checks.check_command("deployment.yaml", ["slotmatch_server"] + arguments,
                                                self.flags))
 
@@ -94,8 +95,10 @@ class FilesTest(DeployTest):
         for field, port in (("grpc_address", self.grpc_port),
                             ("metrics_address", self.metrics_port)):
             self.assertEqual(checks.port_of(checks.setting(self.serve, "listen", field)), port)
-        self.assert_clean(checks.check_ports(self.deployment, of_kind("Service"), self.grpc_port,
-                                             self.metrics_port))
+        probe_port = checks.port_of(checks.setting(self.serve, "listen", "probe_address"))
+        self.assert_clean(manifest_checks.check_ports(
+            self.deployment, of_kind("Service"),
+            {"grpc": self.grpc_port, "metrics": self.metrics_port, "probe": probe_port}))
 
     def test_prometheus_scrapes_the_metrics_port(self):
         config = load_yaml("deploy/prometheus/prometheus.yml")[0]
@@ -108,14 +111,9 @@ class FilesTest(DeployTest):
     def test_the_drain_fits_into_the_grace_period(self):
         source = read("server/app/app.cc")
         last_answers_ms = 1000 * int(source.split("kLastAnswers = absl::Seconds(")[1].split(")")[0])
-        self.assert_clean(checks.check_grace(
+        self.assert_clean(manifest_checks.check_grace(
             self.deployment, int(checks.setting(self.serve, "shutdown", "lame_duck_ms")),
             int(checks.setting(self.serve, "shutdown", "drain_deadline_ms")), last_answers_ms))
-
-    def test_pods_are_restricted_and_selected(self):
-        self.assert_clean(checks.check_restricted(self.deployment))
-        overlay = load_yaml("deploy/kubernetes/overlays/podmonitor/podmonitor.yaml")
-        self.assert_clean(checks.check_selectors(manifests() + overlay))
 
     def test_model_paths_exist(self):
         for path in ("configs/serve/default.textproto", BASE / "serve.textproto"):
@@ -151,6 +149,15 @@ class FilesTest(DeployTest):
         self.assert_clean(checks.check_packages(
             checks.package_list(read("scripts/packages/runtime.txt")), needed - always,
             extra={"libopenblas0-openmp"}))
+
+    def test_every_alert_is_tested_firing_and_not_firing(self):
+        alerts = {rule["alert"] for d in rule_documents() for rule in checks.rules_of(d)
+                  if "alert" in rule}
+        cases = [case for test in load_yaml("deploy/prometheus/tests/rules_test.yml")[0]["tests"]
+                 for case in test.get("alert_rule_test", [])]
+        fires = {case["alertname"] for case in cases if case.get("exp_alerts")}
+        silent = {case["alertname"] for case in cases if not case.get("exp_alerts")}
+        self.assertEqual((alerts - fires, alerts - silent), (set(), set()))
 
     def test_every_alert_has_a_runbook(self):
         alerts = {rule["alert"]: rule for d in rule_documents() for rule in checks.rules_of(d)
@@ -204,8 +211,10 @@ class RunningServerTest(DeployTest):
         for document in rule_documents():
             self.assert_clean(checks.check_rules(document, self.known))
 
-    def test_the_dashboard_uses_metrics_that_exist(self):
+    def test_the_dashboards_use_metrics_that_exist(self):
         for path in sorted((ROOT / "deploy/grafana/dashboards").glob("*.json")):
+            if path.stem == "training":  # the trainer's metrics: monitoring_test.py
+                continue
             self.assert_clean(checks.check_dashboard(json.loads(read(path)), self.known))
 
     def test_every_metric_is_documented_with_its_type_and_labels(self):
@@ -217,12 +226,12 @@ class RunningServerTest(DeployTest):
 
     def test_probes_ask_for_health_services_that_exist(self):
         deployment = of_kind("Deployment")[0]
-        container = checks.container_of(deployment)
+        container = manifest_checks.container_of(deployment)
         asked = {container[p]["grpc"]["service"]
                  for p in ("startupProbe", "livenessProbe", "readinessProbe")}
         known = {name for name in asked | {"no-such-service"} if self.healthy(name)}
         self.assertNotIn("no-such-service", known)
-        self.assert_clean(checks.check_probes(deployment, known))
+        self.assert_clean(manifest_checks.check_probes(deployment, known))
 
     def healthy(self, service):
         done = subprocess.run(

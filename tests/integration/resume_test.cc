@@ -49,50 +49,22 @@ constexpr char kRecipe[] = R"pb(
   loop { max_steps: 1 seed: 3 }
 )pb";
 
-constexpr char kNginx[] = R"(
-daemon off;
-pid $FOLDER/nginx.pid;
-error_log $FOLDER/nginx_error.log;
-events { worker_connections 64; }
-http {
-  access_log off;
-  client_body_temp_path $FOLDER/t1; proxy_temp_path $FOLDER/t2; fastcgi_temp_path $FOLDER/t3;
-  uwsgi_temp_path $FOLDER/t4; scgi_temp_path $FOLDER/t5;
-  upstream servers {
-    server 127.0.0.1:$PORT0 max_fails=0;
-    server 127.0.0.1:$PORT1 max_fails=0;
-  }
-  server {
-    listen 127.0.0.1:$PROXY http2;
-    client_max_body_size 0;
-    client_body_timeout 1h;
-    http2_max_requests 100000;
-    location / {
-      grpc_pass grpc://servers;
-      grpc_read_timeout 1h;
-      grpc_send_timeout 1h;
-    }
-  }
+// The deployed configuration of a proxy, on these ports and with its files in `folder`.
+std::string ProxyConfig(const std::string& name, const std::string& folder, const int ports[3]) {
+  const bool nginx = name == "nginx";
+  const std::string text =
+      FileBytes(nginx ? "deploy/balancing/nginx.conf" : "deploy/balancing/haproxy.cfg");
+  const std::string here = absl::StrCat("127.0.0.1:", ports[2]);
+  const std::string files =
+      absl::StrCat("http {\n  client_body_temp_path ", folder, "/t1; proxy_temp_path ", folder,
+                   "/t2; fastcgi_temp_path ", folder, "/t3; uwsgi_temp_path ", folder,
+                   "/t4; scgi_temp_path ", folder, "/t5;");
+  return absl::StrReplaceAll(text, {{"127.0.0.1:50061", absl::StrCat("127.0.0.1:", ports[0])},
+                                    {"127.0.0.1:50062", absl::StrCat("127.0.0.1:", ports[1])},
+                                    {"listen 50050", "listen " + here},
+                                    {"bind :50050", "bind " + here},
+                                    {"http {", nginx ? files : "http {"}});
 }
-)";
-
-constexpr char kHaproxy[] = R"(
-global
-  maxconn 64
-defaults
-  mode http
-  timeout connect 2s
-  timeout client 1h
-  timeout server 1h
-  retries 3
-  option redispatch 1
-frontend slotmatch
-  bind 127.0.0.1:$PROXY proto h2
-  default_backend servers
-backend servers
-  server a 127.0.0.1:$PORT0 proto h2 check inter 100ms fall 1 rise 1
-  server b 127.0.0.1:$PORT1 proto h2 check inter 100ms fall 1 rise 1
-)";
 
 // What a client sees of a frame; timings aside, it must not depend on kills.
 using Answers = std::vector<v1::FrameResult>;
@@ -153,17 +125,27 @@ class Resume : public testing::TestWithParam<ProxyCase> {
     ASSERT_TRUE(servers_[i]->ready()) << servers_[i]->process().Output();
   }
 
+  void StartAll() {
+    for (int& port : ports_) port = FreePort();
+    for (int i = 0; i < 2; ++i) StartServer(i);
+    StartProxy();
+  }
+
   // The proxy of the test's parameter before both servers.
   void StartProxy() {
-    const bool nginx = std::string(GetParam().name) == "nginx";
     const std::string file = absl::StrCat(folder_, "/", GetParam().name, ".conf");
-    WriteBytes(file, absl::StrReplaceAll(nginx ? kNginx : kHaproxy,
-                                         {{"$FOLDER", folder_},
-                                          {"$PORT0", absl::StrCat(ports_[0])},
-                                          {"$PORT1", absl::StrCat(ports_[1])},
-                                          {"$PROXY", absl::StrCat(ports_[2])}}));
+    WriteBytes(file, ProxyConfig(GetParam().name, folder_, ports_));
     std::vector<std::string> command = {"/usr/sbin/haproxy", "-f", file};
-    if (nginx) command = {"/usr/sbin/nginx", "-p", folder_, "-c", file};
+    if (std::string(GetParam().name) == "nginx") {
+      command = {"/usr/sbin/nginx",
+                 "-p",
+                 folder_,
+                 "-c",
+                 file,
+                 "-g",
+                 absl::StrCat("daemon off; pid ", folder_, "/nginx.pid; error_log ", folder_,
+                              "/nginx_error.log;")};
+    }
     proxy_ = std::make_unique<Process>(command, folder_ + "/proxy.log");
     const auto up = [&] { return Connect({proxy_address()}, absl::Seconds(1)).ok(); };
     ASSERT_TRUE(Eventually(up, kStartPatience)) << proxy_->Output();
@@ -177,6 +159,17 @@ class Resume : public testing::TestWithParam<ProxyCase> {
       if (MetricValue(metrics, "slotmatch_sessions_active") > 0) return i;
     }
     return -1;
+  }
+
+  // Stops one server after the other as an update does, and starts it again.
+  void RestartAll(int rounds, std::atomic<bool>* done) {
+    for (int i = 0; i < 2 * rounds && !HasFailure(); ++i) {
+      absl::SleepFor(absl::Milliseconds(300));
+      servers_[i % 2]->process().Signal(SIGTERM);
+      EXPECT_EQ(servers_[i % 2]->process().Wait(kShortPatience), 0);
+      StartServer(i % 2);
+    }
+    *done = true;
   }
 
   // Kills the server that has the session at a random frame and starts it again, so many times.
@@ -200,40 +193,53 @@ class Resume : public testing::TestWithParam<ProxyCase> {
   std::unique_ptr<Process> proxy_;
 };
 
-TEST_P(Resume, KilledServersLoseNoFrameAndChangeNothing) {
-  for (int& port : ports_) port = FreePort();
-  for (int i = 0; i < 2; ++i) StartServer(i);
-  StartProxy();
+// The frames of the sample clip over and over until `done`, or `count` frames.
+NextFrame ClipUntil(std::function<bool(size_t index)> end) {
   std::vector<std::string> clip;
   for (const cv::Mat& picture : VideoFrames(kSampleVideo, 72)) {
     clip.push_back(Encoded(picture, ".jpg"));
   }
-  std::atomic<bool> done{false};
-  std::thread killer([&] { KillServing(&done); });
-  int64_t resumes = 0;
-  const Answers answers = Stream(
-      proxy_address(),
-      [&](size_t i) {
-        return done ? std::nullopt : std::optional<std::string>(clip[i % clip.size()]);
-      },
-      &resumes);
-  killer.join();
-  EXPECT_GE(resumes, GetParam().kills);
+  return [clip = std::move(clip), end = std::move(end)](size_t i) {
+    return end(i) ? std::nullopt : std::optional<std::string>(clip[i % clip.size()]);
+  };
+}
 
-  int64_t undisturbed_resumes = 0;
-  const Answers expected = Stream(
-      servers_[0]->address(),
-      [&](size_t i) {
-        return i == answers.size() ? std::nullopt
-                                   : std::optional<std::string>(clip[i % clip.size()]);
-      },
-      &undisturbed_resumes);
-  EXPECT_EQ(undisturbed_resumes, 0);
+// `answers` are those of a session that nothing disturbed.
+void ExpectUndisturbed(const std::string& server, const Answers& answers) {
+  int64_t resumes = 0;
+  const Answers expected =
+      Stream(server, ClipUntil([&](size_t i) { return i == answers.size(); }), &resumes);
+  EXPECT_EQ(resumes, 0);
   ASSERT_EQ(answers.size(), expected.size());
   for (size_t i = 0; i < answers.size(); ++i) {
     ASSERT_EQ(answers[i].frame_id(), i);
     ASSERT_TRUE(SameResult(answers[i], expected[i])) << "frame " << i;
   }
+}
+
+TEST_P(Resume, KilledServersLoseNoFrameAndChangeNothing) {
+  StartAll();
+  std::atomic<bool> done{false};
+  std::thread killer([&] { KillServing(&done); });
+  int64_t resumes = 0;
+  const Answers answers =
+      Stream(proxy_address(), ClipUntil([&](size_t) { return done.load(); }), &resumes);
+  killer.join();
+  EXPECT_GE(resumes, GetParam().kills);
+  ExpectUndisturbed(servers_[0]->address(), answers);
+}
+
+TEST_P(Resume, RollingRestartsLoseNoFrameAndChangeNothing) {
+  constexpr int kRounds = 2;
+  StartAll();
+  std::atomic<bool> done{false};
+  std::thread updater([&] { RestartAll(kRounds, &done); });
+  int64_t resumes = 0;
+  const Answers answers =
+      Stream(proxy_address(), ClipUntil([&](size_t) { return done.load(); }), &resumes);
+  updater.join();
+  EXPECT_GE(resumes, kRounds);
+  ExpectUndisturbed(servers_[0]->address(), answers);
 }
 
 INSTANTIATE_TEST_SUITE_P(Proxies, Resume, testing::ValuesIn(kCases),

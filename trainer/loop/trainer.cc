@@ -25,6 +25,7 @@
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/loop/init_from.h"
 #include "trainer/loop/loss_log.h"
+#include "trainer/loop/metrics_file.h"
 #include "trainer/loop/model_writer.h"
 #include "trainer/loop/train_data.h"
 #include "trainer/loss/loss.h"
@@ -215,9 +216,15 @@ absl::Status Run::AfterStep(const StepReport& report, double data_wait, Progress
   absl::StrAppendFormat(&note, "grad %.2f  lr %.1e", report.grad_norm, report.learning_rate);
   progress->Update(done, note);
   if (done % config_.loop().log_every() == 0 || done == config_.loop().max_steps()) {
-    line["steps_per_s"] =
+    const double steps_per_s =
         static_cast<double>(done - first_step_) / absl::ToDoubleSeconds(absl::Now() - started_);
+    line["steps_per_s"] = steps_per_s;
     log_ << line.dump() << std::endl;
+    SM_RETURN_IF_ERROR(WriteFileAtomically(
+        (fs::path(options_.out) / "metrics.prom").string(),
+        TrainMetricsText(
+            {config_.name(), done, config_.loop().max_steps(), steps_per_s, data_wait, absl::Now()},
+            report)));
   }
   if (done % config_.loop().checkpoint_every() == 0) SM_RETURN_IF_ERROR(Save());
   return absl::OkStatus();

@@ -9,7 +9,7 @@
 namespace slotmatch {
 
 struct TrainOptions {
-  std::string out;     // run folder: checkpoints/, losses.jsonl, models/
+  std::string out;     // run folder: checkpoints/, losses.jsonl, metrics.prom, models/
   std::string recipe;  // path of the config file, for provenance
   bool resume = false;
   bool progress = true;
@@ -21,8 +21,9 @@ struct TrainOptions {
 // joined by "; ". kFailedPrecondition or kNotFound.
 absl::Status ValidateTrainConfig(const config::TrainConfig& config);
 
-// Trains to the end: features, steps, checkpoints, losses.jsonl, and at the end a complete model
-// directory under OUT/models/<name>/1. kCancelled when SIGINT stopped it, kResourceExhausted
+// Trains to the end: features, steps, checkpoints, losses.jsonl, metrics.prom, and at the end a
+// complete model directory under OUT/models/<name>/1. kCancelled when SIGINT stopped it,
+// kResourceExhausted
 // ("resume to go on") for SIGTERM; both after saving. kDataLoss on a loss that is not finite; the
 // last good checkpoint stays.
 absl::Status Train(const config::TrainConfig& config, const TrainOptions& options);
