@@ -38,11 +38,16 @@ WORKDIR /opt/slotmatch
 COPY LICENSE NOTICE ./
 COPY models models
 COPY configs configs
+# What the image is made of, as SPDX.
+COPY scripts/sbom.sh /tmp/
+ARG VERSION=0.1.0
+RUN sh /tmp/sbom.sh slotmatch "$VERSION" >sbom.spdx.json && rm /tmp/sbom.sh
 
 ARG COMMIT=""
 LABEL org.opencontainers.image.title="slotmatch" \
       org.opencontainers.image.description="Segments video streams into object slots over gRPC" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
 USER 65532:65532
 # gRPC and health; Prometheus metrics.

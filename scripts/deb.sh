@@ -39,5 +39,5 @@ sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@SIZE_
   -e "s/@DEPENDS@/$depends/" deploy/debian/control.in >"$root/DEBIAN/control"
 (cd "$root" && find usr lib -type f -print0 | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 deb=${caller_file:-build/slotmatch_${version}_$architecture.deb}
-dpkg-deb --root-owner-group -Zxz --build "$root" "$deb" >build/deb/build.log
+dpkg-deb --root-owner-group -Zzstd -z3 --build "$root" "$deb" >build/deb/build.log
 echo "$deb: $(du -k --apparent-size "$deb" | cut -f1) KiB, $size KiB installed"

@@ -7,6 +7,7 @@ metrics, health services and exit code are its own.
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -114,6 +115,37 @@ class FilesTest(DeployTest):
         self.assert_clean(manifest_checks.check_grace(
             self.deployment, int(checks.setting(self.serve, "shutdown", "lame_duck_ms")),
             int(checks.setting(self.serve, "shutdown", "drain_deadline_ms")), last_answers_ms))
+
+    def test_the_unit_fits_the_server(self):
+        unit = read("deploy/systemd/slotmatch.service")
+        command = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE).group(1).split()
+        self.assert_clean(checks.check_command("slotmatch.service", command, self.flags))
+        # The package installs the default settings there.
+        self.assertEqual(command[command.index("--config") + 1], "/etc/slotmatch/serve.textproto")
+        stop_s = int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE).group(1))
+        drain_ms = int(checks.setting(self.defaults, "shutdown", "drain_deadline_ms"))
+        self.assertGreater(1000 * stop_s, drain_ms + 3000)
+        final = set(re.search(r"^RestartPreventExitStatus=(.*)$", unit, re.MULTILINE).group(1)
+                    .split())
+        told = re.search(r"^Exit codes: (.*?)\n\n", read("docs/operations.md"),
+                         re.MULTILINE | re.DOTALL).group(1)
+        self.assertLessEqual(final, set(re.findall(r"\b(\d\d)\b", told)))
+
+    def test_proxies_send_to_the_server_and_ask_its_health(self):
+        envoy = load_yaml("deploy/balancing/envoy.yaml")[0]["static_resources"]
+        cluster = envoy["clusters"][0]
+        address = (cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+                   ["address"]["socket_address"])
+        self.assertEqual(address["port_value"], self.grpc_port)
+        self.assertIn(address["address"],
+                      {service["metadata"]["name"] for service in of_kind("Service")})
+        asked = cluster["health_checks"][0]["grpc_health_check"]["service_name"]
+        self.assertEqual(asked, manifest_checks.container_of(self.deployment)
+                         ["readinessProbe"]["grpc"]["service"])
+        listens = {envoy["listeners"][0]["address"]["socket_address"]["port_value"],
+                   int(re.search(r"listen (\d+) http2", read("deploy/balancing/nginx.conf"))[1]),
+                   int(re.search(r"bind :(\d+) proto h2", read("deploy/balancing/haproxy.cfg"))[1])}
+        self.assertEqual(len(listens), 1)
 
     def test_model_paths_exist(self):
         for path in ("configs/serve/default.textproto", BASE / "serve.textproto"):

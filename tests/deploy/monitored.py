@@ -177,12 +177,11 @@ class Monitored(contextlib.ExitStack):
         found = [float(sample["value"][1]) for sample in self.ask("query", query=expression)]
         return [value for value in found if value == value]  # without NaN
 
-    def curves(self, expression, seconds):
-        """[(labels, [(time, value)])] of the last seconds."""
-        now = time.time()
+    def curves(self, expression, end, seconds):
+        """[(labels, [(time, value)])] of the seconds before `end`."""
         return [(series["metric"], [(at, float(value)) for at, value in series["values"]])
-                for series in self.ask("query_range", query=expression, start=now - seconds,
-                                       end=now, step=self.scrape_s)]
+                for series in self.ask("query_range", query=expression, start=end - seconds,
+                                       end=end, step=self.scrape_s)]
 
 
 def fill_in(expression, job):

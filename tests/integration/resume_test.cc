@@ -27,6 +27,8 @@ struct ProxyCase {
 constexpr ProxyCase kCases[] = {{"nginx", 100}, {"haproxy", 20}};
 
 constexpr absl::Duration kCallPatience = absl::Seconds(5);
+// Until a proxy sends sessions to a server that is back: two of haproxy.cfg's health checks.
+constexpr absl::Duration kProxyNotices = absl::Seconds(1);
 
 // A model whose server starts in a moment.
 constexpr char kRecipe[] = R"pb(
@@ -164,7 +166,7 @@ class Resume : public testing::TestWithParam<ProxyCase> {
   // Stops one server after the other as an update does, and starts it again.
   void RestartAll(int rounds, std::atomic<bool>* done) {
     for (int i = 0; i < 2 * rounds && !HasFailure(); ++i) {
-      absl::SleepFor(absl::Milliseconds(300));
+      absl::SleepFor(kProxyNotices);
       servers_[i % 2]->process().Signal(SIGTERM);
       EXPECT_EQ(servers_[i % 2]->process().Wait(kShortPatience), 0);
       StartServer(i % 2);
@@ -230,7 +232,7 @@ TEST_P(Resume, KilledServersLoseNoFrameAndChangeNothing) {
 }
 
 TEST_P(Resume, RollingRestartsLoseNoFrameAndChangeNothing) {
-  constexpr int kRounds = 2;
+  constexpr int kRounds = 1;
   StartAll();
   std::atomic<bool> done{false};
   std::thread updater([&] { RestartAll(kRounds, &done); });
