@@ -7,7 +7,10 @@ ensure_deploy_tools() {
   local tools=build/deploy-tools stamp
   stamp=$(cksum <scripts/packages/deploy-npm.txt)
   [[ -f $tools/stamp && $(<"$tools/stamp") == "$stamp" ]] && return 0
-  command -v npm >/dev/null || { echo "npm is not installed"; return 1; }
+  command -v npm >/dev/null || {
+    echo "npm is not installed, so checks that need its packages are skipped"
+    return 1
+  }
   rm -rf "$tools"
   mkdir -p "$tools/bin"
   # The packages' own dependencies on each other are of no use here, and large.
