@@ -104,6 +104,7 @@ TEST_F(Weights, CommandLinesAndDamagedFilesAreOneClearLine) {
   const Row rows[] = {
       {{"import"}, 64, "--from FILE and --as NAME"},
       {{"import", "--from", "x.pth", "--as", "no", "--input-size", "3"}, 64, "WIDTHxHEIGHT"},
+      {{"import", "--from", "x.pth", "--as", "../no"}, 64, "is no name"},
       {{"import", "--from", "no_such.pth", "--as", "no", "--to", to}, 66, "no_such.pth"},
       {{"import", "--from", folder_ + "/cut.safetensors", "--as", "no", "--to", to},
        65,

@@ -96,6 +96,11 @@ absl::Status ImportCommand(int argc, char** argv) {
   if (request.from.empty() || request.name.empty()) {
     return absl::InvalidArgumentError("import needs --from FILE and --as NAME");
   }
+  if (request.name[0] == '.' || request.name.find('/') != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--as '", request.name,
+                     "' is no name such as dinov2_vitb14; --to DIR says where to write"));
+  }
   if (request.directory.empty()) request.directory = absl::StrCat("models/", request.name, "/1");
   SM_RETURN_IF_ERROR(ReadInputSize(arguments.input_size, &request.hints));
   SM_ASSIGN_OR_RETURN(const ImportResult result, ImportModel(request));
