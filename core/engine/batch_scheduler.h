@@ -3,41 +3,19 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "core/base/clock.h"
+#include "core/engine/degrade_ladder.h"
+#include "core/engine/frame_job.h"
+#include "core/engine/schedule_policy.h"
 #include "core/engine/segmenter.h"
 
 namespace slotmatch {
-
-struct BatchOptions {
-  int max_batch_size = 8;
-  absl::Duration max_delay = absl::Milliseconds(2);  // longest wait for a batch to fill
-  size_t max_queued_frames = 256;                    // over all streams
-};
-
-// What happened to a frame between Submit() and its callback.
-struct StepTiming {
-  absl::Duration queue;    // waiting for the batch
-  absl::Duration compute;  // Segmenter::Step, for the whole batch
-  int batch_size = 0;
-};
-
-// One frame of one stream on its way to the model.
-struct FrameJob {
-  std::shared_ptr<Segmenter> model;  // shared: it lives until its last frame is answered
-  std::vector<float> pixels;         // [3, H, W]
-  StreamState state;
-  int skipped = 0;  // StepInput::skipped
-  absl::Time deadline = absl::InfiniteFuture();
-  std::function<bool()> cancelled;  // may be empty; asked before the frame is computed
-  // Called exactly once, on the executor thread, after the batch; must not block. CANCELLED and
-  // DEADLINE_EXCEEDED frames were never computed.
-  absl::AnyInvocable<void(absl::StatusOr<StepOutput>, const StepTiming&)> done;
-};
 
 // Called on the executor thread after every batch; for metrics. Must not block.
 struct BatchReport {
@@ -45,17 +23,29 @@ struct BatchReport {
   int batch_size = 0;
   absl::Duration compute;
   absl::Status status;
+  std::vector<std::pair<size_t, absl::Duration>> waits;  // of each frame: class, time in the queue
 };
 
-// Gathers frames of different streams into batches and runs them, oldest first, on one executor
-// thread (one per device). A batch holds frames of one model, all first frames or all later ones.
-// The caller keeps at most one frame of a stream in flight, because the next needs its state.
-// Models come with their frames: any may join, and leave, at any time. Thread-safe.
+struct SchedulerOptions {
+  SchedulePolicy policy;
+  config::DegradeConfig degrade;
+  const Clock* clock = &Clock::Real();  // outlives the scheduler
+  // False: no executor thread; the owner calls RunDue(), and all callbacks come from within it.
+  bool own_thread = true;
+  std::function<void(const BatchReport&)> on_batch;  // may be empty
+  // Called when the load has changed, from RunDue() and Tick(); may be empty. Must not block.
+  std::function<void(const Load&)> on_load;
+};
+
+// Gathers frames of different streams into batches and runs them on one executor thread (one per
+// device). Whose turn it is: BatchQueue; what changes under overload: DegradeLadder. Frames past
+// their deadline are answered without being computed. A batch holds frames of one model, all first
+// frames or all later ones. The caller keeps at most one frame of a stream in flight, because the
+// next needs its state. Models come with their frames: any may join, and leave, at any time.
+// Thread-safe.
 class BatchScheduler {
  public:
-  // `on_batch` may be empty.
-  explicit BatchScheduler(const BatchOptions& options,
-                          std::function<void(const BatchReport&)> on_batch = {});
+  explicit BatchScheduler(SchedulerOptions options);
   ~BatchScheduler();  // Stop()
 
   // RESOURCE_EXHAUSTED when the queue is full, UNAVAILABLE after Stop(), INVALID_ARGUMENT without a
@@ -65,6 +55,18 @@ class BatchScheduler {
   // Refuses new frames, finishes those queued and joins the executor. Idempotent.
   void Stop();
 
+  // Answers what is too late and runs the batch that is due, if there is one. False when there was
+  // nothing to do. For owners without executor thread.
+  bool RunDue();
+  // Lets the load move while no frames come. Call about once an interval.
+  void Tick();
+
+  const SchedulePolicy& policy() const;
+  Load load() const;
+  // How long it takes, at best, until the load goes down by a rung.
+  absl::Duration TimeToRecover() const;
+  // How long the frames that wait now take, and `more` ones of the model with this name.
+  absl::Duration ProjectedWait(const std::string& model, int more) const;
   size_t queued_frames() const;
   // When the batch that is being computed began; InfiniteFuture while none is. A time that stays
   // the same for long tells a device that hangs.

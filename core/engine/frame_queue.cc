@@ -13,8 +13,9 @@ struct DropRow {
 constexpr DropRow kDropTable[] = {
     {DropReason::kQueueFull, "more frames wait than the server keeps"},
     {DropReason::kSuperseded, "a newer frame came before this one was computed"},
-    {DropReason::kDeadline, "the frame was older than frame_deadline_ms before it was computed"},
+    {DropReason::kDeadline, "the frame was older than its deadline before it was computed"},
     {DropReason::kDraining, "the server shuts down before it could compute the frame"},
+    {DropReason::kOverload, "the server is overloaded and bridges some frames of this session"},
 };
 
 }  // namespace
@@ -56,15 +57,26 @@ void FrameQueue::DropWaiting(DropReason reason) {
   for (const QueuedFramePtr& frame : frames_) Drop(frame, reason);
 }
 
-QueuedFramePtr FrameQueue::Add(SourceFrame source) {
+QueuedFramePtr FrameQueue::Append(SourceFrame source) {
   auto frame = std::make_shared<QueuedFrame>();
   frame->outcome.id = source.id;
   frame->outcome.capture_time_us = source.capture_time_us;
   frame->source = std::move(source);
+  frames_.push_back(frame);
+  return frame;
+}
+
+QueuedFramePtr FrameQueue::AddDropped(SourceFrame source, DropReason reason) {
+  QueuedFramePtr frame = Append(std::move(source));
+  Drop(frame, reason);
+  return frame;
+}
+
+QueuedFramePtr FrameQueue::Add(SourceFrame source) {
   if (policy_ == FramePolicy::kLatestOnly) DropWaiting(DropReason::kSuperseded);
   const bool full = policy_ != FramePolicy::kBlock && Waiting() >= max_waiting_;
   if (full && policy_ == FramePolicy::kDropOldest) Drop(OldestWaiting(), DropReason::kQueueFull);
-  frames_.push_back(frame);
+  QueuedFramePtr frame = Append(std::move(source));
   if (full && policy_ == FramePolicy::kDropNewest) Drop(frame, DropReason::kQueueFull);
   return frame;
 }

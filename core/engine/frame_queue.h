@@ -36,6 +36,8 @@ class FrameQueue {
 
   // Takes a frame in; it or waiting ones are dropped as the policy says.
   QueuedFramePtr Add(SourceFrame source);
+  // Takes a frame in that is dropped already; the others stay as they are.
+  QueuedFramePtr AddDropped(SourceFrame source, DropReason reason);
   // Frames nobody has begun to decode.
   int arrived() const { return Count(FramePhase::kArrived); }
 
@@ -52,6 +54,7 @@ class FrameQueue {
   void DropWaiting(DropReason reason);
 
  private:
+  QueuedFramePtr Append(SourceFrame source);
   static bool Waits(const QueuedFrame& frame) { return frame.phase <= FramePhase::kDecoded; }
   int Count(FramePhase phase) const;
   int Waiting() const;

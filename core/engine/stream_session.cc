@@ -27,6 +27,7 @@ class Session : public StreamSession {
         on_outcome_(std::move(on_outcome)),
         tracks_(options.tracker, options.resume.track),
         queue_(options.frame_policy, options.max_waiting),
+        turn_(options.bridge_phase),
         computed_(options.resume),
         delivered_(options.resume) {}
 
@@ -35,7 +36,8 @@ class Session : public StreamSession {
     bool job_needed;
     {
       absl::MutexLock lock(&mutex_);
-      frame = queue_.Add(std::move(source));
+      frame = IsBridged() ? queue_.AddDropped(std::move(source), DropReason::kOverload)
+                          : queue_.Add(std::move(source));
       job_needed = queue_.arrived() > decode_jobs_;  // the job of a dropped frame serves another
       if (job_needed) ++decode_jobs_;
     }
@@ -66,6 +68,12 @@ class Session : public StreamSession {
 
  private:
   std::shared_ptr<Session> Self() { return std::static_pointer_cast<Session>(shared_from_this()); }
+
+  // Whether the frame that has just come is left to the predictor.
+  bool IsBridged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!options_.degradable || computed_.state.first_frame()) return false;
+    return ++turn_ % (scheduler_->load().bridged_frames + 1) != 0;
+  }
 
   // No job could be had for a frame just added; an older one's may have taken it meanwhile.
   void RefuseArrived(const QueuedFramePtr& frame, const absl::Status& status) {
@@ -136,6 +144,8 @@ class Session : public StreamSession {
 
   void Compute(const QueuedFramePtr& frame, FrameJob job) {
     job.model = model_;
+    job.schedule_class = options_.schedule_class;
+    job.tenant = options_.tenant;
     job.pixels = std::move(frame->pixels);
     job.deadline = std::min(frame->source.deadline, frame->source.expires);
     job.cancelled = [self = Self()] { return self->cancelled_.load(); };
@@ -245,6 +255,7 @@ class Session : public StreamSession {
   absl::Mutex mutex_;
   FrameQueue queue_ ABSL_GUARDED_BY(mutex_);
   int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;     // in the pool, not yet begun
+  uint64_t turn_ ABSL_GUARDED_BY(mutex_);           // counts frames, for IsBridged()
   int unsent_ ABSL_GUARDED_BY(mutex_) = 0;          // frames from the model's queue to Sent()
   SessionPoint computed_ ABSL_GUARDED_BY(mutex_);   // after the last frame computed
   SessionPoint delivered_ ABSL_GUARDED_BY(mutex_);  // after the last outcome

@@ -21,7 +21,7 @@ enum class MaskFormat { kNone, kRaw, kIndexRle, kPng };
 // What happens to frames that come faster than they are computed.
 enum class FramePolicy { kBlock, kDropOldest, kDropNewest, kLatestOnly };
 
-enum class DropReason { kQueueFull, kSuperseded, kDeadline, kDraining };
+enum class DropReason { kQueueFull, kSuperseded, kDeadline, kDraining, kOverload };
 
 struct StreamOptions {
   MaskFormat mask_format = MaskFormat::kIndexRle;
@@ -32,6 +32,11 @@ struct StreamOptions {
   int max_gap_steps = 8;  // predictor steps that bridge frame ids without a result; 0: none
   // Results handed over and not yet Sent(); the next frame waits at that many. 0: unbounded.
   int max_unsent = 0;
+  size_t schedule_class = 0;  // of SchedulePolicy
+  std::string tenant;         // whose session it is
+  // Under overload some frames are dropped and bridged like missing ones (Load::bridged_frames).
+  bool degradable = false;
+  uint64_t bridge_phase = 0;  // differs between sessions, so that they do not compute all at once
   std::shared_ptr<const Tracker> tracker;  // of the model; null: IDs are slot indices
   SessionPoint resume;                     // where the session begins
 };

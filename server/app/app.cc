@@ -19,14 +19,6 @@ constexpr absl::Duration kJanitorPeriod = absl::Seconds(1);
 constexpr absl::Duration kLastAnswers = absl::Seconds(3);
 constexpr absl::Duration kLastStates = absl::Seconds(1);
 
-BatchOptions ToOptions(const config::BatchingConfig& config) {
-  BatchOptions options;
-  options.max_batch_size = config.max_batch_size();
-  options.max_delay = absl::Microseconds(config.max_delay_us());
-  options.max_queued_frames = config.max_queued_frames();
-  return options;
-}
-
 // Room for every frame that may be inside, once decoding and once post-processing: a session never
 // meets a full pool.
 size_t PoolCapacity(const config::LimitsConfig& limits) {
@@ -42,6 +34,7 @@ absl::StatusOr<StepOutput> RunOne(BatchScheduler* scheduler,
   FrameJob job;
   const ModelInfo& info = model->info();
   job.model = model;
+  job.schedule_class = scheduler->policy().default_class;
   job.pixels.resize(size_t{3} * info.input_height_px * info.input_width_px);
   job.state = state;
   job.done = [&](absl::StatusOr<StepOutput> output, const StepTiming&) {
@@ -70,19 +63,37 @@ absl::Status CannotListen(const std::string& address) {
 
 }  // namespace
 
-ServerApp::ServerApp(const config::ServeConfig& config, std::vector<ServedSegmenter> models)
+SchedulerOptions ServerApp::MakeSchedulerOptions(SchedulePolicy policy) {
+  metrics_.schedule().SetClasses(policy.classes);
+  SchedulerOptions options;
+  options.policy = std::move(policy);
+  options.degrade = config_.degrade();
+  options.on_batch = [this](const BatchReport& report) {
+    metrics_.BatchDone(report.batch_size, report.compute);
+    for (const auto& [schedule_class, wait] : report.waits) {
+      metrics_.schedule().Waited(schedule_class, wait);
+    }
+    if (!report.status.ok()) {
+      SM_ERROR("batch failed message=\"{}\"", std::string(report.status.message()));
+    }
+  };
+  options.on_load = [this](const Load& load) {
+    metrics_.schedule().LoadChanged(load);
+    SM_WARNING("load level={} bridged_frames={}", static_cast<int>(load.level),
+               load.bridged_frames);
+  };
+  return options;
+}
+
+ServerApp::ServerApp(const config::ServeConfig& config, SchedulePolicy policy,
+                     std::vector<ServedSegmenter> models)
     : config_(config),
       models_(std::move(models)),
       pool_(std::make_unique<WorkerPool>(config.compute().decode_threads(),
                                          PoolCapacity(config.limits()))),
-      scheduler_(std::make_unique<BatchScheduler>(
-          ToOptions(config.batching()),
-          [this](const BatchReport& report) {
-            metrics_.BatchDone(report.batch_size, report.compute);
-            if (!report.status.ok()) {
-              SM_ERROR("batch failed message=\"{}\"", std::string(report.status.message()));
-            }
-          })),
+      scheduler_(std::make_unique<BatchScheduler>(MakeSchedulerOptions(std::move(policy)))),
+      admission_(config.admission(), scheduler_.get(),
+                 absl::Milliseconds(config.degrade().interval_ms())),
       sessions_(config.limits().max_sessions()),
       service_(&context_),
       kserve_(&context_) {
@@ -92,6 +103,9 @@ ServerApp::ServerApp(const config::ServeConfig& config, std::vector<ServedSegmen
     context_.segmenters.push_back(model.segmenter);
   }
   context_.scheduler = scheduler_.get();
+  context_.admission = &admission_;
+  context_.tenant_header = config.scheduling().tenant_header();
+  context_.encoded_frame_bytes = config.admission().encoded_frame_bytes();
   context_.pool = pool_.get();
   context_.sessions = &sessions_;
   context_.metrics = &metrics_;
@@ -110,7 +124,9 @@ absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const config::ServeC
   }
   SM_ASSIGN_OR_RETURN(StateSealer sealer,
                       StateSealer::FromKeyFile(config.security().state_key_file()));
-  std::unique_ptr<ServerApp> app(new ServerApp(config, std::move(models)));
+  SM_ASSIGN_OR_RETURN(SchedulePolicy policy,
+                      MakeSchedulePolicy(config.batching(), config.scheduling(), config.degrade()));
+  std::unique_ptr<ServerApp> app(new ServerApp(config, std::move(policy), std::move(models)));
   app->context_.sealer = std::move(sealer);
   SM_RETURN_IF_ERROR(app->ReadTokens());
   for (const ModelInfo& model : app->context_.models) {
@@ -185,6 +201,8 @@ absl::Status ServerApp::Listen() {
   metrics_.SetSessionCapacity(config_.limits().max_sessions());
   metrics_.SetGauges([this] { return static_cast<double>(scheduler_->queued_frames()); },
                      [this] { return static_cast<double>(pool_->queued()); });
+  metrics_.SetLoadGauges([this] { return scheduler_->load(); },
+                         [this] { return static_cast<double>(admission_.reserved_bytes()); });
   if (!config_.listen().metrics_address().empty()) {
     std::function<absl::Status(const std::string&)> allow;
     if (config_.security().metrics_token()) {
@@ -215,6 +233,7 @@ void ServerApp::WatchEngine() {
 
 void ServerApp::Janitor() {
   while (!stopping_.WaitForNotificationWithTimeout(kJanitorPeriod)) {
+    scheduler_->Tick();
     sessions_.TickAll(absl::Now());
     WatchEngine();
     if (tokens_ == nullptr) continue;

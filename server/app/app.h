@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
+#include "core/engine/admission.h"
 #include "core/engine/batch_scheduler.h"
 #include "core/engine/worker_pool.h"
 #include "server/health/health_service.h"
@@ -47,7 +48,9 @@ class ServerApp {
   void Drain();
 
  private:
-  ServerApp(const config::ServeConfig& config, std::vector<ServedSegmenter> models);
+  ServerApp(const config::ServeConfig& config, SchedulePolicy policy,
+            std::vector<ServedSegmenter> models);
+  SchedulerOptions MakeSchedulerOptions(SchedulePolicy policy);
   absl::Status ReadTokens();
   absl::Status WarmUp();
   absl::Status Listen();
@@ -61,6 +64,7 @@ class ServerApp {
   ServerMetrics metrics_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<BatchScheduler> scheduler_;
+  Admission admission_;
   SessionRegistry sessions_;
   std::unique_ptr<TokenTable> tokens_;  // null: no token is asked for
   ServiceContext context_;

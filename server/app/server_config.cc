@@ -6,6 +6,7 @@
 #include "core/base/status.h"
 #include "core/base/version.h"
 #include "core/config/config.h"
+#include "core/engine/schedule_policy.h"
 #include "core/engine/session_tracks.h"
 
 namespace slotmatch {
@@ -35,6 +36,14 @@ absl::Status CheckRanges(const config::ServeConfig& config) {
       {"batching.max_delay_us", batching.max_delay_us(), 0, 1000000},
       // One frame of each session can be waiting for a batch.
       {"batching.max_queued_frames", batching.max_queued_frames(), limits.max_sessions(), 1 << 20},
+      {"admission.memory_budget_bytes", config.admission().memory_budget_bytes(), 0,
+       int64_t{1} << 50},
+      {"admission.encoded_frame_bytes", config.admission().encoded_frame_bytes(), 1, 1 << 30},
+      {"degrade.interval_ms", config.degrade().interval_ms(), 10, 3600000},
+      {"degrade.calm_intervals", config.degrade().calm_intervals(), 1, 1000},
+      {"degrade.max_batch_size", config.degrade().max_batch_size(), 1, 256},
+      {"degrade.max_delay_us", config.degrade().max_delay_us(), 0, 1000000},
+      {"degrade.max_bridged_frames", config.degrade().max_bridged_frames(), 0, 1024},
       {"compute.torch_threads", config.compute().torch_threads(), 0, 1024},
       {"compute.decode_threads", config.compute().decode_threads(), 1, 1024},
       {"watchdog.stuck_after_s", config.watchdog().stuck_after_s(), 0, 86400},
@@ -81,6 +90,13 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
         "compute.device is '", config.compute().device(), "'; this build has cpu and auto"));
   }
   SM_RETURN_IF_ERROR(ValidateTrackConfig(config.track(), "track"));
+  if (!(config.admission().max_wait_ratio() >= 0)) {
+    return absl::FailedPreconditionError(absl::StrCat("admission.max_wait_ratio is ",
+                                                      config.admission().max_wait_ratio(),
+                                                      "; it must be 0 or more"));
+  }
+  SM_RETURN_IF_ERROR(
+      MakeSchedulePolicy(config.batching(), config.scheduling(), config.degrade()).status());
   return CheckRanges(config);
 }
 

@@ -79,6 +79,7 @@ const std::vector<std::string>& SessionEndReasons() {
 struct ServerMetrics::Handles {
   std::shared_ptr<Registry> registry = std::make_shared<Registry>();
   std::shared_ptr<ScrapeCollector> scrape = std::make_shared<ScrapeCollector>();
+  ScheduleMetrics schedule{registry.get()};
 
   std::atomic<int> sessions{0};
   std::atomic<int> capacity{1};
@@ -134,8 +135,9 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
                               "codec", {"jpeg", "png", "raw", "unknown"});
   failed = LabelledCounters("slotmatch_frames_failed_total", "Frames without a result, by reason.",
                             "reason", {"decode_error", "deadline", "cancelled", "internal"});
-  dropped = LabelledCounters("slotmatch_frames_dropped_total", "Frames not computed, by reason.",
-                             "reason", {"queue_full", "superseded", "deadline", "draining"});
+  dropped =
+      LabelledCounters("slotmatch_frames_dropped_total", "Frames not computed, by reason.",
+                       "reason", {"queue_full", "superseded", "deadline", "draining", "overload"});
   resumes = LabelledCounters("slotmatch_session_resumes_total",
                              "Sessions opened with the state of an earlier one, by result.",
                              "result", {"ok", "mismatch", "damaged", "not_trusted"});
@@ -286,6 +288,21 @@ void ServerMetrics::SetGauges(std::function<double()> queued_frames,
   handles_->scrape->AddGauge("slotmatch_queue_depth", "Entries waiting, by queue.",
                              {{"queue", "worker"}}, std::move(queued_jobs));
 }
+
+void ServerMetrics::SetLoadGauges(const std::function<Load()>& load,
+                                  std::function<double()> reserved_bytes) {
+  ScrapeCollector& scrape = *handles_->scrape;
+  scrape.AddGauge("slotmatch_load_level",
+                  "0 normal, 1 larger batches, 2 bridged frames, 3 no new sessions.", {},
+                  [load] { return static_cast<double>(load().level); });
+  scrape.AddGauge("slotmatch_bridged_frames",
+                  "Frames left to the predictor for every one a degraded session computes.", {},
+                  [load] { return static_cast<double>(load().bridged_frames); });
+  scrape.AddGauge("slotmatch_reserved_bytes", "Memory reserved by the sessions that are open.", {},
+                  std::move(reserved_bytes));
+}
+
+ScheduleMetrics& ServerMetrics::schedule() { return handles_->schedule; }
 
 void ServerMetrics::SessionOpened() {
   handles_->sessions_opened->Increment();

@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "core/engine/segmenter.h"
 #include "server/metrics/metrics_endpoint.h"
+#include "server/metrics/schedule_metrics.h"
 
 namespace slotmatch {
 
@@ -38,6 +39,8 @@ class ServerMetrics {
   void SetModel(const ModelInfo& info, absl::Duration load, absl::Duration warm_up);
   // Gauges computed at scrape time; both are called from the scraping thread.
   void SetGauges(std::function<double()> queued_frames, std::function<double()> queued_jobs);
+  void SetLoadGauges(const std::function<Load()>& load, std::function<double()> reserved_bytes);
+  ScheduleMetrics& schedule();
 
   void SessionOpened();
   void SessionClosed(const std::string& reason,

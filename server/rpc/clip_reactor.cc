@@ -32,10 +32,13 @@ ClipReactor::ClipReactor(const ServiceContext* service, grpc::CallbackServerCont
 }
 
 absl::Status ClipReactor::Open() {
-  SM_ASSIGN_OR_RETURN(session_id_, AdmitCall(*service_, *context_, shared_from_this()));
-  SM_ASSIGN_OR_RETURN(options_, FromWire(call_.config, service_->limits));
+  SM_ASSIGN_OR_RETURN(const Caller caller, AdmitCall(*service_, *context_, shared_from_this()));
+  session_id_ = caller.session_id;
+  SM_ASSIGN_OR_RETURN(options_,
+                      FromWire(call_.config, service_->limits, service_->scheduler->policy()));
   SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, service_->Begin(call_.config));
   SM_RETURN_IF_ERROR(CheckFrames(begin.point.last_frame_id));
+  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller, begin.model, &options_.stream));
   model_ = service_->models[begin.model];
   options_.stream.resume = begin.point;
   if (!options_.slot_ids) options_.stream.tracker = service_->trackers[begin.model];

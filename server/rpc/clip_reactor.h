@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "server/rpc/admit.h"
 #include "server/rpc/rpc_scope.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/wire_convert.h"

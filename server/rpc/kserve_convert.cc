@@ -224,8 +224,10 @@ void FillModelConfig(const ModelInfo& info, const config::LimitsConfig& limits,
   response->mutable_model_transaction_policy()->set_decoupled(false);
 }
 
-StreamOptions KServeStreamOptions(const config::LimitsConfig& limits) {
+StreamOptions KServeStreamOptions(const config::LimitsConfig& limits,
+                                  const SchedulePolicy& policy) {
   StreamOptions options;
+  options.schedule_class = policy.default_class;
   options.mask_format = MaskFormat::kRaw;
   options.image_limits = LimitsOf(limits);
   options.max_gap_steps = 0;

@@ -34,7 +34,7 @@ void FillModelMetadata(const ModelInfo& info, inference::ModelMetadataResponse* 
 void FillModelConfig(const ModelInfo& info, const config::LimitsConfig& limits,
                      inference::ModelConfig* response);
 
-// Raw masks of the frame's size.
-StreamOptions KServeStreamOptions(const config::LimitsConfig& limits);
+// Raw masks of the frame's size, in the default scheduling class.
+StreamOptions KServeStreamOptions(const config::LimitsConfig& limits, const SchedulePolicy& policy);
 
 }  // namespace slotmatch

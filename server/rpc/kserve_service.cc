@@ -106,7 +106,8 @@ grpc::ServerUnaryReactor* KServeService::ModelInfer(grpc::CallbackServerContext*
     if (!wanted->sequence.empty()) {
       return absl::InvalidArgumentError("sequences need ModelStreamInfer: one stream keeps them");
     }
-    return OneFrame{*model, KServeStreamOptions(context_->limits), std::move(wanted->frame)};
+    return OneFrame{*model, KServeStreamOptions(context_->limits, context_->scheduler->policy()),
+                    std::move(wanted->frame)};
   };
   const auto fill = [this, request, response, wanted, model](FrameSegmentation frame) {
     FillInferResponse(frame, context_->models[*model], *wanted, request->id(), response);

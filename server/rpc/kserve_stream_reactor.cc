@@ -18,11 +18,11 @@ KServeStreamReactor* KServeStreamReactor::Start(const ServiceContext* service,
                                                 grpc::CallbackServerContext* context) {
   std::shared_ptr<KServeStreamReactor> reactor(new KServeStreamReactor(service, context));
   reactor->self_ = reactor;
-  absl::StatusOr<std::string> id = AdmitCall(*service, *context, reactor);
-  if (id.ok()) {
-    reactor->session_id_ = *std::move(id);
+  absl::StatusOr<Caller> caller = AdmitCall(*service, *context, reactor);
+  if (caller.ok()) {
+    reactor->caller_ = *std::move(caller);
   } else {
-    reactor->End(id.status());
+    reactor->End(caller.status());
   }
   reactor->Advance();
   return reactor.get();
@@ -66,7 +66,7 @@ void KServeStreamReactor::Advance() {
     return StartWrite(response);
   }
   scope_.End(status);
-  service_->sessions->Release(session_id_);
+  service_->sessions->Release(caller_.session_id);
   Finish(ToGrpcStatus(status));
 }
 
@@ -94,6 +94,11 @@ void KServeStreamReactor::OnReadDone(bool ok) {
 absl::Status KServeStreamReactor::HandleRequest() {
   SM_ASSIGN_OR_RETURN(model_, service_->FindModel(request_.model_name(), request_.model_version()));
   SM_ASSIGN_OR_RETURN(infer_, TakeInfer(&request_));
+  if (!working_) {
+    StreamOptions options = KServeStreamOptions(service_->limits, service_->scheduler->policy());
+    SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, model_, &options));
+    working_ = true;
+  }
   SM_ASSIGN_OR_RETURN(const auto session, SessionOf(infer_, model_));
   SourceFrame frame = std::move(infer_.frame);
   frame.id = next_frame_++;
@@ -109,9 +114,10 @@ absl::Status KServeStreamReactor::HandleRequest() {
 }
 
 std::shared_ptr<StreamSession> KServeStreamReactor::NewSession(size_t model) {
-  return StreamSession::Create(service_->segmenters[model], KServeStreamOptions(service_->limits),
-                               service_->scheduler, service_->pool,
-                               [weak = weak_from_this()](FrameOutcome outcome) {
+  StreamOptions options = KServeStreamOptions(service_->limits, service_->scheduler->policy());
+  options.tenant = caller_.tenant;
+  return StreamSession::Create(service_->segmenters[model], options, service_->scheduler,
+                               service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
                                  if (auto reactor = weak.lock())
                                    reactor->Answer(std::move(outcome));
                                });
@@ -147,7 +153,7 @@ void KServeStreamReactor::AnswerError(const absl::Status& status) {
 }
 
 void KServeStreamReactor::Answer(FrameOutcome outcome) {
-  CountOutcome(outcome, session_id_, service_->metrics);
+  CountOutcome(outcome, caller_.session_id, service_->metrics);
   {
     absl::MutexLock lock(&mutex_);
     computing_ = nullptr;
@@ -189,7 +195,7 @@ void KServeStreamReactor::OnCancel() {
 }
 
 void KServeStreamReactor::OnDone() {
-  service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(caller_.session_id);
   self_.reset();  // the last line: may delete this
 }
 

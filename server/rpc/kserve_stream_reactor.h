@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "inference/grpc_service.grpc.pb.h"
+#include "server/rpc/admit.h"
 #include "server/rpc/kserve_convert.h"
 #include "server/rpc/rpc_scope.h"
 #include "server/rpc/service_context.h"
@@ -58,7 +59,8 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
   grpc::CallbackServerContext* const context_;
   RpcScope scope_;
   std::shared_ptr<KServeStreamReactor> self_;
-  std::string session_id_;  // empty: not admitted
+  Caller caller_;         // without a session_id: not admitted
+  bool working_ = false;  // AdmitSession() has let it in, for all its sequences
 
   // Of the one request that is inside.
   inference::ModelInferRequest request_;

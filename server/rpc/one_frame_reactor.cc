@@ -32,8 +32,10 @@ OneFrameReactor::OneFrameReactor(const ServiceContext* service,
 }
 
 absl::Status OneFrameReactor::Run(const Take& take) {
-  SM_ASSIGN_OR_RETURN(session_id_, AdmitCall(*service_, *context_, shared_from_this()));
+  SM_ASSIGN_OR_RETURN(const Caller caller, AdmitCall(*service_, *context_, shared_from_this()));
+  session_id_ = caller.session_id;
   SM_ASSIGN_OR_RETURN(OneFrame one, take());
+  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller, one.model, &one.options));
   one.frame.arrived = absl::Now();
   one.frame.deadline = absl::FromChrono(context_->deadline());
   service_->metrics->FrameReceived(CodecOf(one.frame), one.frame.bytes.size());

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "core/engine/stream_session.h"
+#include "server/rpc/admit.h"
 #include "server/rpc/rpc_scope.h"
 #include "server/rpc/service_context.h"
 

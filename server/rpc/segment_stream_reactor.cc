@@ -42,11 +42,11 @@ SegmentStreamReactor* SegmentStreamReactor::Start(const ServiceContext* service,
   std::shared_ptr<SegmentStreamReactor> reactor(new SegmentStreamReactor(service, context));
   reactor->self_ = reactor;
   // Before its first message: a stream that never sends one counts and expires like any other.
-  absl::StatusOr<std::string> id = AdmitCall(*service, *context, reactor);
-  if (id.ok()) {
-    reactor->session_id_ = *std::move(id);
+  absl::StatusOr<Caller> caller = AdmitCall(*service, *context, reactor);
+  if (caller.ok()) {
+    reactor->caller_ = *std::move(caller);
   } else {
-    reactor->End({id.status(), "client_error"});
+    reactor->End({caller.status(), "client_error"});
   }
   reactor->Pump();
   return reactor.get();
@@ -126,10 +126,10 @@ void SegmentStreamReactor::Close() {
     status = end_->status;
     reason = end_->reason;
   }
-  service_->sessions->Release(session_id_);
+  service_->sessions->Release(caller_.session_id);
   if (session_ != nullptr) {
     service_->metrics->SessionClosed(reason, absl::Now() - opened_at_);
-    SM_INFO("session closed session_id={} reason={}", session_id_, reason);
+    SM_INFO("session closed session_id={} reason={}", caller_.session_id, reason);
   }
   scope_.End(status);
   Finish(ToGrpcStatus(status));
@@ -216,7 +216,7 @@ void SegmentStreamReactor::OnCancel() {
 }
 
 void SegmentStreamReactor::OnDone() {
-  service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(caller_.session_id);
   self_.reset();  // the last line: may delete this
 }
 
@@ -238,6 +238,7 @@ void SegmentStreamReactor::Tick(absl::Time now) {
       EndLocked(
           {absl::DeadlineExceededError("the client did not read for too long"), "not_reading"});
     }
+    PushLoad();
     switch (clock_.Tick(now, frames_inside_ > 0)) {
       case SessionClock::Event::kNone:
         break;

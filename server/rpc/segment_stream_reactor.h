@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "server/rpc/admit.h"
 #include "server/rpc/rpc_scope.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/session_clock.h"
@@ -85,6 +86,8 @@ class SegmentStreamReactor
   void Push(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A message that carries the session's state after the answers pushed before it.
   void PushWithState(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Says what the server does about its load, if that has changed since it was last said.
+  void PushLoad() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The last message before the status, if there is something to say.
   void PushFarewell() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -98,7 +101,7 @@ class SegmentStreamReactor
   // fixed before the first frame reaches another thread.
   v1::SegmentRequest request_;
   std::shared_ptr<StreamSession> session_;  // written under mutex_: OnCancel reads it there
-  std::string session_id_;                  // set before the first reaction; empty: not admitted
+  Caller caller_;  // set before the first reaction; without a session_id: not admitted
   ModelInfo model_;
   SessionOptions options_;
   std::optional<uint64_t> last_frame_id_;
@@ -116,6 +119,7 @@ class SegmentStreamReactor
   int frames_inside_ ABSL_GUARDED_BY(mutex_) = 0;  // submitted and not yet written
   int credits_ ABSL_GUARDED_BY(mutex_);            // the client's, if it reads at once
   uint32_t answers_since_state_ ABSL_GUARDED_BY(mutex_) = 0;
+  Load load_ ABSL_GUARDED_BY(mutex_);                    // the client knows of
   SessionPoint point_ ABSL_GUARDED_BY(mutex_);           // after the answers pushed so far
   std::deque<Outgoing> outbox_ ABSL_GUARDED_BY(mutex_);  // front: being written, if in flight
   std::optional<Ending> end_ ABSL_GUARDED_BY(mutex_);

@@ -36,8 +36,10 @@ absl::Status SegmentStreamReactor::HandleRequest() {
 }
 
 absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
-  SM_ASSIGN_OR_RETURN(SessionOptions options, FromWire(config, service_->limits));
+  SM_ASSIGN_OR_RETURN(SessionOptions options,
+                      FromWire(config, service_->limits, service_->scheduler->policy()));
   SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, service_->Begin(config));
+  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, begin.model, &options.stream));
   options.stream.resume = begin.point;
   if (!options.slot_ids) options.stream.tracker = service_->trackers[begin.model];
   service_->metrics->SessionOpened();
@@ -49,13 +51,14 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
                             service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
                               if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
                             });
-  SM_INFO("session opened session_id={} model={} resumed={} peer={}", session_id_, model_.name,
-          config.has_resume(), context_->peer());
+  SM_INFO("session opened session_id={} model={} resumed={} peer={}", caller_.session_id,
+          model_.name, config.has_resume(), context_->peer());
   absl::MutexLock lock(&mutex_);
   options_ = std::move(options);
   point_ = begin.point;
   session_ = std::move(session);
   Push(Opened(config.has_resume()));
+  PushLoad();
   if (leaving_) PushWithState(GoAwayOf(v1::GoAway::DRAINING, kLeaveMessage));
   return absl::OkStatus();
 }
@@ -63,7 +66,7 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
 v1::SegmentResponse SegmentStreamReactor::Opened(bool resumed) const {
   v1::SegmentResponse response;
   v1::SessionOpened* opened = response.mutable_opened();
-  opened->set_session_id(session_id_);
+  opened->set_session_id(caller_.session_id);
   *opened->mutable_model() = ToWire(model_);
   *opened->mutable_limits() = ToWire(service_->limits);
   opened->set_credits(service_->limits.max_queued_frames());
@@ -80,10 +83,12 @@ absl::Status SegmentStreamReactor::HandleFrame(v1::Frame* frame) {
                                               *last_frame_id_, "; ids must strictly increase"));
   }
   last_frame_id_ = frame->frame_id();
+  const absl::Time now = absl::Now();
+  const absl::Time expires = ExpiryOf(*frame, options_, now);
   SourceFrame source = TakeFrame(frame);
-  source.arrived = absl::Now();
+  source.arrived = now;
   source.deadline = deadline_;
-  source.expires = source.arrived + options_.frame_budget;
+  source.expires = expires;
   service_->metrics->FrameReceived(CodecOf(source), source.bytes.size());
   {
     absl::MutexLock lock(&mutex_);
@@ -113,7 +118,7 @@ absl::Status SegmentStreamReactor::HandleControl(const v1::Control& control) {
 }
 
 void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
-  CountOutcome(outcome, session_id_, service_->metrics);
+  CountOutcome(outcome, caller_.session_id, service_->metrics);
   const bool ok = outcome.result.ok();
   const absl::Duration latency = ok ? outcome.result->timings.total : absl::ZeroDuration();
   const uint64_t id = outcome.id;
@@ -132,6 +137,7 @@ void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
                     absl::StrCat("the state after frame ", id,
                                  " was not finite; IDs begin anew with the next frame")));
     }
+    PushLoad();
     ++answers_since_state_;
     if (options_.state_every_frames > 0 && answers_since_state_ >= options_.state_every_frames) {
       PushWithState({});
@@ -142,6 +148,13 @@ void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
 
 void SegmentStreamReactor::Push(v1::SegmentResponse response) {
   outbox_.push_back({std::move(response), absl::Now(), false, std::nullopt});
+}
+
+void SegmentStreamReactor::PushLoad() {
+  const Load load = service_->scheduler->load();
+  if (session_ == nullptr || end_.has_value() || load == load_) return;
+  load_ = load;
+  Push(LoadNoticeOf(load));
 }
 
 void SegmentStreamReactor::PushWithState(v1::SegmentResponse response) {

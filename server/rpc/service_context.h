@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/engine/admission.h"
 #include "core/engine/batch_scheduler.h"
 #include "core/engine/session_state.h"
 #include "core/engine/session_tracks.h"
@@ -24,11 +26,14 @@ struct ServiceContext {
   std::vector<std::shared_ptr<Segmenter>> segmenters;    // by model
   std::vector<std::shared_ptr<const Tracker>> trackers;  // by model
   BatchScheduler* scheduler;
+  Admission* admission;
   WorkerPool* pool;
   SessionRegistry* sessions;
   ServerMetrics* metrics;
   StateSealer sealer;
   const TokenTable* tokens = nullptr;  // null: no token is asked for
+  std::string tenant_header;           // of AdmitCall(); empty: none
+  int64_t encoded_frame_bytes = 0;     // what a frame is taken for by the memory budget
 
   // Index of a model; empty name: the default, empty version: any. NOT_FOUND names the models
   // there are.
@@ -38,14 +43,5 @@ struct ServiceContext {
   // counted, then with the statuses of StateSealer::Open.
   absl::StatusOr<StateSealer::Opened> Begin(const v1::SessionConfig& config) const;
 };
-
-// A place for the session of a call that may infer. Statuses of Authorize() and Admit().
-inline absl::StatusOr<std::string> AdmitCall(const ServiceContext& service,
-                                             const grpc::CallbackServerContext& call,
-                                             const std::shared_ptr<LiveSession>& session) {
-  const absl::Status allowed = Authorize(service.tokens, call, kRoleInfer);
-  if (!allowed.ok()) return allowed;
-  return service.sessions->Admit(session);
-}
 
 }  // namespace slotmatch

@@ -3,6 +3,20 @@
 #include <utility>
 
 namespace slotmatch {
+namespace {
+
+// By LoadLevel, whose numbers are those of the wire.
+constexpr const char* kLoadMessages[kNumLoadLevels] = {
+    "the server is no longer overloaded",
+    "the server is overloaded: frames wait longer for others to be computed with",
+    "the server is overloaded: sessions that drop frames have some bridged by the predictor",
+    "the server is overloaded: it takes no new sessions",
+};
+static_assert(static_cast<int>(LoadLevel::kNoNewSessions) == v1::LOAD_LEVEL_NO_NEW_SESSIONS);
+
+int LevelOf(const Load& load) { return static_cast<int>(load.level); }
+
+}  // namespace
 
 v1::SegmentResponse NoticeOf(v1::Notice::Kind kind, const std::string& message,
                              absl::Duration ends_in) {
@@ -10,6 +24,13 @@ v1::SegmentResponse NoticeOf(v1::Notice::Kind kind, const std::string& message,
   response.mutable_notice()->set_kind(kind);
   response.mutable_notice()->set_message(message);
   response.mutable_notice()->set_ends_in_ms(absl::ToInt64Milliseconds(ends_in));
+  return response;
+}
+
+v1::SegmentResponse LoadNoticeOf(const Load& load) {
+  v1::SegmentResponse response = NoticeOf(v1::Notice::LOAD, kLoadMessages[LevelOf(load)]);
+  response.mutable_notice()->set_load_level(static_cast<v1::LoadLevel>(LevelOf(load)));
+  response.mutable_notice()->set_bridged_frames(load.bridged_frames);
   return response;
 }
 

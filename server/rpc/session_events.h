@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "core/engine/degrade_ladder.h"
 #include "core/engine/session_state.h"
 #include "slotmatch/v1/slotmatch.pb.h"
 
@@ -11,6 +12,7 @@ namespace slotmatch {
 
 v1::SegmentResponse NoticeOf(v1::Notice::Kind kind, const std::string& message,
                              absl::Duration ends_in = absl::ZeroDuration());
+v1::SegmentResponse LoadNoticeOf(const Load& load);
 v1::SegmentResponse GoAwayOf(v1::GoAway::Reason reason, const std::string& message);
 v1::SegmentResponse PongOf(uint64_t nonce);
 

@@ -5,14 +5,10 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "server/rpc/status_convert.h"
 
 namespace slotmatch {
-namespace {
-
-constexpr absl::Duration kRetryDelay = absl::Seconds(1);  // of a client that finds no place
-
-}  // namespace
 
 absl::StatusOr<std::string> SessionRegistry::Admit(const std::shared_ptr<LiveSession>& session) {
   absl::BitGen random;
@@ -23,21 +19,33 @@ absl::StatusOr<std::string> SessionRegistry::Admit(const std::shared_ptr<LiveSes
   if (taken >= max_sessions_) {
     return WithRetry(absl::ResourceExhaustedError(absl::StrCat(
                          "all ", max_sessions_, " sessions are taken; try again later")),
-                     kRetryDelay);
+                     departures_.NextIn());
   }
   std::string id = absl::StrFormat("%d-%08x", next_++, absl::Uniform<uint32_t>(random));
   sessions_.push_back({id, session});
   return id;
 }
 
-void SessionRegistry::Release(const std::string& id) {
+void SessionRegistry::Keep(const std::string& id, std::shared_ptr<void> ticket) {
   absl::MutexLock lock(&mutex_);
   for (Entry& entry : sessions_) {
-    if (entry.id == id) entry.has_place = false;
+    if (entry.id == id && entry.has_place) entry.kept.swap(ticket);
+  }
+}
+
+void SessionRegistry::Release(const std::string& id) {
+  std::shared_ptr<void> ticket;  // goes after the lock
+  absl::MutexLock lock(&mutex_);
+  for (Entry& entry : sessions_) {
+    if (entry.id != id || !entry.has_place) continue;
+    entry.has_place = false;
+    entry.kept.swap(ticket);
+    departures_.Left(absl::Now());
   }
 }
 
 void SessionRegistry::Remove(const std::string& id) {
+  Release(id);
   absl::MutexLock lock(&mutex_);
   sessions_.erase(std::remove_if(sessions_.begin(), sessions_.end(),
                                  [&](const Entry& entry) { return entry.id == id; }),

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "core/engine/departures.h"
 
 namespace slotmatch {
 
@@ -32,11 +33,13 @@ class SessionRegistry {
   explicit SessionRegistry(int max_sessions) : max_sessions_(max_sessions) {}
 
   // The new session's id, unique for the life of the server. RESOURCE_EXHAUSTED when all places are
-  // taken, UNAVAILABLE while draining.
+  // taken, with the time after which one may be free, UNAVAILABLE while draining.
   absl::StatusOr<std::string> Admit(const std::shared_ptr<LiveSession>& session);
   // Gives the place back. Called before the client can learn that its session has ended, so that
   // it finds the place free. Ids that are not there are ignored, here and in Remove().
   void Release(const std::string& id);
+  // Keeps `ticket` until the session's place is given back.
+  void Keep(const std::string& id, std::shared_ptr<void> ticket);
   // The session is gone; before that a drain waits for it. Releases its place, too.
   void Remove(const std::string& id);
 
@@ -58,6 +61,7 @@ class SessionRegistry {
     std::string id;
     std::weak_ptr<LiveSession> session;
     bool has_place = true;
+    std::shared_ptr<void> kept = nullptr;
   };
 
   std::vector<std::shared_ptr<LiveSession>> Alive() const;
@@ -66,6 +70,7 @@ class SessionRegistry {
   const int max_sessions_;
   mutable absl::Mutex mutex_;
   std::vector<Entry> sessions_ ABSL_GUARDED_BY(mutex_);
+  Departures departures_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_ ABSL_GUARDED_BY(mutex_) = 1;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -17,6 +17,7 @@ v1::SessionConfig ConfigOf(const Request& request) {
   config.set_model(request.model());
   *config.mutable_mask() = request.mask();
   *config.mutable_slots() = request.slots();
+  config.set_scheduling_class(request.scheduling_class());
   if (request.has_state()) *config.mutable_resume() = request.state();
   return config;
 }
@@ -70,7 +71,8 @@ grpc::ServerUnaryReactor* SlotMatchService::GetServerInfo(grpc::CallbackServerCo
                                                           const v1::GetServerInfoRequest* request,
                                                           v1::GetServerInfoResponse* response) {
   return AnswerUnary(*context_, "GetServerInfo", call, [&] {
-    FillServerInfo(context_->limits, context_->sealer.signs(), response);
+    FillServerInfo(context_->limits, context_->scheduler->policy(), context_->sealer.signs(),
+                   response);
     return absl::OkStatus();
   });
 }

@@ -15,7 +15,7 @@ grpc::ServerUnaryReactor* AnswerUnary(const ServiceContext& context, const char*
                                       grpc::CallbackServerContext* call, F fill) {
   RpcScope scope(context.metrics, "unary", method, call->peer());
   scope.MessageReceived();
-  absl::Status status = Authorize(context.tokens, *call, kRoleInfer);
+  absl::Status status = Authorize(context.tokens, *call, kRoleInfer).status();
   if (status.ok()) status = fill();
   if (status.ok()) scope.MessageSent();
   scope.End(status);

@@ -30,16 +30,6 @@ constexpr PixelRow kPixelTable[] = {{v1::PIXEL_FORMAT_UNSPECIFIED, RawFormat::kR
                                     {v1::PIXEL_FORMAT_BGR8, RawFormat::kBgr8},
                                     {v1::PIXEL_FORMAT_GRAY8, RawFormat::kGray8}};
 
-struct PolicyRow {
-  v1::FramePolicy wire;
-  FramePolicy policy;
-};
-constexpr PolicyRow kPolicyTable[] = {{v1::FRAME_POLICY_UNSPECIFIED, FramePolicy::kBlock},
-                                      {v1::FRAME_POLICY_BLOCK, FramePolicy::kBlock},
-                                      {v1::FRAME_POLICY_DROP_OLDEST, FramePolicy::kDropOldest},
-                                      {v1::FRAME_POLICY_DROP_NEWEST, FramePolicy::kDropNewest},
-                                      {v1::FRAME_POLICY_LATEST_ONLY, FramePolicy::kLatestOnly}};
-
 struct DropRow {
   DropReason reason;
   v1::DropReason wire;
@@ -49,7 +39,8 @@ constexpr DropRow kDropTable[] = {
     {DropReason::kQueueFull, v1::DROP_REASON_QUEUE_FULL, "queue_full"},
     {DropReason::kSuperseded, v1::DROP_REASON_SUPERSEDED, "superseded"},
     {DropReason::kDeadline, v1::DROP_REASON_DEADLINE, "deadline"},
-    {DropReason::kDraining, v1::DROP_REASON_DRAINING, "draining"}};
+    {DropReason::kDraining, v1::DROP_REASON_DRAINING, "draining"},
+    {DropReason::kOverload, v1::DROP_REASON_OVERLOAD, "overload"}};
 
 const DropRow& RowOf(DropReason reason) {
   for (const DropRow& row : kDropTable) {
@@ -143,45 +134,11 @@ v1::Limits ToWire(const config::LimitsConfig& limits) {
   return wire;
 }
 
-namespace {
-
-// What happens to frames that are too many, too late or missing.
-absl::Status ReadPolicies(const v1::SessionConfig& config, const config::LimitsConfig& limits,
-                          SessionOptions* options) {
-  StreamOptions& stream = options->stream;
-  bool known = false;
-  for (const PolicyRow& row : kPolicyTable) {
-    if (row.wire != config.frame_policy()) continue;
-    stream.frame_policy = row.policy;
-    known = true;
-  }
-  if (!known) {
-    return absl::UnimplementedError(
-        absl::StrCat("frame policy ", config.frame_policy(), " is unknown here"));
-  }
-  if (!v1::GapPolicy_IsValid(config.gap_policy())) {
-    return absl::UnimplementedError(
-        absl::StrCat("gap policy ", config.gap_policy(), " is unknown here"));
-  }
-  const bool hold = config.gap_policy() == v1::GAP_POLICY_HOLD;
-  stream.max_gap_steps = hold ? 0 : limits.max_gap_steps();
-  stream.max_waiting = limits.max_queued_frames();
-  const bool block = stream.frame_policy == FramePolicy::kBlock;
-  stream.max_unsent = block ? 0 : limits.max_queued_frames();
-  if (config.frame_deadline_ms() > 0) {
-    options->frame_budget = absl::Milliseconds(config.frame_deadline_ms());
-  }
-  options->state_every_frames = config.state_every_frames();
-  options->enforce_credits = config.enforce_credits();
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
-                                        const config::LimitsConfig& limits) {
+                                        const config::LimitsConfig& limits,
+                                        const SchedulePolicy& policy) {
   SessionOptions options;
-  SM_RETURN_IF_ERROR(ReadPolicies(config, limits, &options));
+  SM_RETURN_IF_ERROR(ReadPolicies(config, limits, policy, &options));
   bool known = false;
   for (const MaskRow& row : kMaskTable) {
     if (row.wire != config.mask().encoding()) continue;
@@ -286,8 +243,18 @@ v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding)
   return response;
 }
 
-void FillServerInfo(const config::LimitsConfig& limits, bool signs_states,
-                    v1::GetServerInfoResponse* response) {
+void FillServerInfo(const config::LimitsConfig& limits, const SchedulePolicy& policy,
+                    bool signs_states, v1::GetServerInfoResponse* response) {
+  for (size_t i = 0; i < policy.classes.size(); ++i) {
+    const ScheduleClass& one = policy.classes[i];
+    v1::SchedulingClass* wire = response->add_scheduling_classes();
+    wire->set_name(one.name);
+    wire->set_weight(static_cast<uint32_t>(one.weight));
+    if (one.frame_deadline < absl::InfiniteDuration()) {
+      wire->set_frame_deadline_ms(absl::ToInt64Milliseconds(one.frame_deadline));
+    }
+    wire->set_is_default(i == policy.default_class);
+  }
   response->set_signs_states(signs_states);
   response->set_version(Version());
   response->set_commit(Commit());

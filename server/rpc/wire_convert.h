@@ -2,6 +2,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/engine/stream_session.h"
+#include "server/rpc/session_options.h"
 #include "slotmatch/config/serve.pb.h"
 #include "slotmatch/v1/slotmatch.pb.h"
 
@@ -11,17 +12,11 @@ namespace slotmatch {
 v1::ModelInfo ToWire(const ModelInfo& info);
 v1::Limits ToWire(const config::LimitsConfig& limits);
 
-// What a session asked for. UNIMPLEMENTED names a value this server does not know.
-struct SessionOptions {
-  StreamOptions stream;
-  v1::SlotEncoding slot_encoding = v1::SLOT_ENCODING_F32;
-  absl::Duration frame_budget = absl::InfiniteDuration();  // a frame older than that is dropped
-  uint32_t state_every_frames = 0;
-  bool enforce_credits = false;
-  bool slot_ids = false;  // Slot.temporal_id is the slot's index
-};
+// What a session asked for. UNIMPLEMENTED names a value this server does not know, INVALID_ARGUMENT
+// a scheduling class.
 absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
-                                        const config::LimitsConfig& limits);
+                                        const config::LimitsConfig& limits,
+                                        const SchedulePolicy& policy);
 
 // What a picture may be.
 ImageLimits LimitsOf(const config::LimitsConfig& limits);
@@ -38,7 +33,7 @@ const char* LabelOf(DropReason reason);
 // FrameResult, FrameError or FrameDropped.
 v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding);
 
-void FillServerInfo(const config::LimitsConfig& limits, bool signs_states,
-                    v1::GetServerInfoResponse* response);
+void FillServerInfo(const config::LimitsConfig& limits, const SchedulePolicy& policy,
+                    bool signs_states, v1::GetServerInfoResponse* response);
 
 }  // namespace slotmatch

@@ -148,14 +148,14 @@ absl::StatusOr<std::string> TokenTable::Check(absl::string_view authorization, R
   return found->name;
 }
 
-absl::Status Authorize(const TokenTable* tokens, const grpc::CallbackServerContext& call,
-                       Role role) {
-  if (tokens == nullptr) return absl::OkStatus();
+absl::StatusOr<std::string> Authorize(const TokenTable* tokens,
+                                      const grpc::CallbackServerContext& call, Role role) {
+  if (tokens == nullptr) return std::string();
   const auto& metadata = call.client_metadata();
   const auto it = metadata.find("authorization");
   absl::string_view value;
   if (it != metadata.end()) value = {it->second.data(), it->second.size()};
-  return tokens->Check(value, role).status();
+  return tokens->Check(value, role);
 }
 
 }  // namespace slotmatch

@@ -58,8 +58,9 @@ class TokenTable {
   std::shared_ptr<const Entries> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Whether a call may do what `role` is for; without a table, everybody may. Statuses of Check().
-absl::Status Authorize(const TokenTable* tokens, const grpc::CallbackServerContext& call,
-                       Role role);
+// Whether a call may do what `role` is for; without a table, everybody may. The caller's name,
+// empty without a table; statuses of Check().
+absl::StatusOr<std::string> Authorize(const TokenTable* tokens,
+                                      const grpc::CallbackServerContext& call, Role role);
 
 }  // namespace slotmatch

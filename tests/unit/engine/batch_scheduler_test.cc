@@ -30,18 +30,18 @@ struct Answer {
 class BatchSchedulerTest : public testing::Test {
  protected:
   // Long enough for every frame a test submits to find its batch.
-  static BatchOptions Options(int max_batch_size = 4,
-                              absl::Duration delay = absl::Milliseconds(50)) {
-    BatchOptions options;
-    options.max_batch_size = max_batch_size;
-    options.max_delay = delay;
+  static SchedulerOptions Options(int max_batch_size = 4,
+                                  absl::Duration delay = absl::Milliseconds(50)) {
+    SchedulerOptions options;
+    options.policy.normal = {max_batch_size, delay};
     return options;
   }
-  void Start(const BatchOptions& options) {
-    scheduler_ = std::make_unique<BatchScheduler>(options, [this](const BatchReport& report) {
+  void Start(SchedulerOptions options) {
+    options.on_batch = [this](const BatchReport& report) {
       absl::MutexLock lock(&mutex_);
       reports_.push_back(report);
-    });
+    };
+    scheduler_ = std::make_unique<BatchScheduler>(std::move(options));
   }
 
   FrameJob Job(float pixel, const StreamState& state, Answer* answer) {
@@ -171,8 +171,8 @@ TEST_F(BatchSchedulerTest, FirstFramesAndModelsAreNotMixedAndTheOldestGoesFirst)
 }
 
 TEST_F(BatchSchedulerTest, FullQueueIsResourceExhausted) {
-  BatchOptions options = Options();
-  options.max_queued_frames = 2;
+  SchedulerOptions options = Options();
+  options.policy.max_queued_frames = 2;
   Start(options);
   Answer warm, answers[3];
   Occupy(&warm);

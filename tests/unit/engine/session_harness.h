@@ -55,8 +55,8 @@ class SessionHarness : public testing::Test {
     Stop();
   }
   void Start(int threads, size_t max_queued) {
-    BatchOptions options;
-    options.max_delay = absl::ZeroDuration();
+    SchedulerOptions options;
+    options.policy.normal.max_delay = absl::ZeroDuration();
     pool_ = std::make_unique<WorkerPool>(threads, max_queued);
     scheduler_ = std::make_unique<BatchScheduler>(options);
   }

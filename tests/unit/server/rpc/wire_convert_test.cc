@@ -130,7 +130,7 @@ TEST(ToWire, FailureIsAFrameError) {
 }
 
 TEST(FromWire, EmptyConfigMeansTheServersChoice) {
-  const auto options = FromWire({}, {});
+  const auto options = FromWire({}, {}, {});
   ASSERT_THAT(options, IsOk());
   EXPECT_EQ(options->stream.mask_format, MaskFormat::kIndexRle);
   EXPECT_FALSE(options->stream.grid_masks);
@@ -145,7 +145,7 @@ TEST(FromWire, TakesOptionsAndLimits) {
   config::LimitsConfig limits;
   limits.set_max_frame_pixels(100);
   limits.set_max_frame_side_px(50);
-  const auto options = FromWire(config, limits);
+  const auto options = FromWire(config, limits, {});
   ASSERT_THAT(options, IsOk());
   EXPECT_EQ(options->stream.mask_format, MaskFormat::kPng);
   EXPECT_TRUE(options->stream.grid_masks);
@@ -154,14 +154,40 @@ TEST(FromWire, TakesOptionsAndLimits) {
   EXPECT_EQ(options->stream.image_limits.max_side_px, 50);
 }
 
+TEST(FromWire, ClassDecidesDeadlineAndDegradation) {
+  SchedulePolicy policy;
+  policy.classes.resize(2);
+  policy.classes[1] = {"live", 1, absl::Milliseconds(200), absl::InfiniteDuration(), true};
+  v1::SessionConfig config;
+  config.set_scheduling_class("live");
+  auto options = FromWire(config, {}, policy);
+  ASSERT_THAT(options, IsOk());
+  EXPECT_EQ(options->stream.schedule_class, 1u);
+  EXPECT_FALSE(options->stream.degradable) << "nothing of a blocking session is dropped";
+  config.set_frame_policy(v1::FRAME_POLICY_LATEST_ONLY);
+  config.set_frame_deadline_ms(100);
+  options = FromWire(config, {}, policy);
+  ASSERT_THAT(options, IsOk());
+  EXPECT_TRUE(options->stream.degradable);
+  const absl::Time now = absl::FromUnixSeconds(1);
+  v1::Frame frame;
+  EXPECT_EQ(ExpiryOf(frame, *options, now), now + absl::Milliseconds(100));
+  frame.set_deadline_ms(150);
+  EXPECT_EQ(ExpiryOf(frame, *options, now), now + absl::Milliseconds(150));
+  frame.set_deadline_ms(300);
+  EXPECT_EQ(ExpiryOf(frame, *options, now), now + absl::Milliseconds(200)) << "the class' own";
+  config.set_scheduling_class("dead");
+  EXPECT_THAT(FromWire(config, {}, policy), FailsWith(StatusCode::kInvalidArgument, "live"));
+}
+
 TEST(FromWire, EveryEncodingTheServerListsIsAccepted) {
   v1::GetServerInfoResponse info;
-  FillServerInfo({}, true, &info);
+  FillServerInfo({}, {}, true, &info);
   EXPECT_EQ(info.mask_encodings_size(), v1::MaskEncoding_ARRAYSIZE - 1);
   for (const int encoding : info.mask_encodings()) {
     v1::SessionConfig config;
     config.mutable_mask()->set_encoding(static_cast<v1::MaskEncoding>(encoding));
-    EXPECT_THAT(FromWire(config, {}), IsOk()) << encoding;
+    EXPECT_THAT(FromWire(config, {}, {}), IsOk()) << encoding;
   }
   EXPECT_EQ(info.slot_encodings_size(), v1::SlotEncoding_ARRAYSIZE - 1);
   EXPECT_EQ(info.pixel_formats_size(), v1::PixelFormat_ARRAYSIZE - 1);
@@ -172,9 +198,9 @@ TEST(FromWire, UnknownEnumsAreUnimplementedAndNamed) {
   mask.mutable_mask()->set_encoding(static_cast<v1::MaskEncoding>(50));
   size.mutable_mask()->set_size(static_cast<v1::MaskSize>(51));
   slots.mutable_slots()->set_encoding(static_cast<v1::SlotEncoding>(52));
-  EXPECT_THAT(FromWire(mask, {}), FailsWith(StatusCode::kUnimplemented, "50"));
-  EXPECT_THAT(FromWire(size, {}), FailsWith(StatusCode::kUnimplemented, "51"));
-  EXPECT_THAT(FromWire(slots, {}), FailsWith(StatusCode::kUnimplemented, "52"));
+  EXPECT_THAT(FromWire(mask, {}, {}), FailsWith(StatusCode::kUnimplemented, "50"));
+  EXPECT_THAT(FromWire(size, {}, {}), FailsWith(StatusCode::kUnimplemented, "51"));
+  EXPECT_THAT(FromWire(slots, {}, {}), FailsWith(StatusCode::kUnimplemented, "52"));
 }
 
 TEST(TakeFrame, TakesEncodedBytes) {
