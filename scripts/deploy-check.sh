@@ -28,6 +28,7 @@ checks=(
   "debian-package|bash tests/deploy/deb_check.sh"
   "compose|$python tests/deploy/compose_test.py"
   "image|bash scripts/image.sh"
+  "kubernetes-pod-as-containers|bash tests/deploy/kube_play_check.sh"
 )
 # What no machine like this one can try.
 never=(

