@@ -96,6 +96,8 @@ ServerFixture::ServerFixture() {
   config_.mutable_listen()->set_metrics_address("");
   config_.mutable_batching()->set_max_delay_us(0);
   config_.mutable_shutdown()->set_drain_deadline_ms(100);
+  config_.mutable_degrade()->set_enabled(false);  // a slow machine is no overload
+  config_.mutable_admission()->set_max_wait_ratio(0);
 }
 
 TestServer::~TestServer() {

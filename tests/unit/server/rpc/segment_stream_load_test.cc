@@ -202,7 +202,7 @@ class DegradingServer : public SegmentStreamLoad {
     live->set_degradable(true);
     AddClass("steady")->set_target_wait_ms(0);
     config_.mutable_scheduling()->set_default_class("live");
-    config_.mutable_admission()->set_max_wait_ratio(0);
+    config_.mutable_degrade()->set_enabled(true);
     config_.mutable_batching()->set_max_batch_size(1);
     config_.mutable_degrade()->set_interval_ms(20);
     config_.mutable_degrade()->set_calm_intervals(3);
