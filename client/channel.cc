@@ -42,6 +42,8 @@ class TokenInterceptorFactory : public grpc::experimental::ClientInterceptorFact
   const std::string value_;
 };
 
+constexpr int64_t kMaxTokenFileBytes = 4096;
+
 absl::Status ReadInto(const std::string& file, std::string* text) {
   if (file.empty()) return absl::OkStatus();
   SM_ASSIGN_OR_RETURN(*text, ReadFile(file));
@@ -69,6 +71,17 @@ grpc::ChannelArguments Arguments() {
 }
 
 }  // namespace
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+absl::StatusOr<std::string> ReadToken(const std::string& file) {
+  SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTokenFileBytes));
+  std::string token = text.substr(0, text.find_first_of("\r\n"));
+  if (!token.empty()) return token;
+  return absl::InvalidArgumentError(file + " begins with an empty line");
+}
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const ServerAddress& server,
                                                        absl::Duration patience) {

@@ -9,6 +9,7 @@
 #include <opencv2/core/utils/logger.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "client/admin.h"
 #include "client/channel.h"
 #include "client/segment_list.h"
 #include "client/segment_video.h"
@@ -39,8 +40,6 @@ void QuietDecoders() {
   setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", /*replace=*/0);
 }
 
-constexpr int64_t kMaxTokenFileBytes = 4096;
-
 struct Arguments {
   ServerAddress server{"localhost:50051"};
   std::string token_file;
@@ -54,7 +53,8 @@ struct Arguments {
 
 OptionTable Table(Arguments* arguments) {
   OptionTable options("slotmatch_client",
-                      "Sends a video to a slotmatch_server and writes what comes back.");
+                      "Sends a video to a slotmatch_server and writes what comes back. "
+                      "'slotmatch_client admin --help' runs a server.");
   SegmentOptions* segment = &arguments->segment;
   options.Text("video", "SOURCE",
                "video file, folder of pictures, - (Motion JPEG on stdin), camera index or URL",
@@ -106,15 +106,6 @@ absl::Status PrintModels(const std::shared_ptr<grpc::Channel>& channel, absl::Du
                 model.name() == response.default_model() ? "  (default)" : "");
   }
   return absl::OkStatus();
-}
-
-// A token on the command line would be seen by every user of the machine.
-absl::Status ReadToken(Arguments* arguments) {
-  if (arguments->token_file.empty()) return absl::OkStatus();
-  SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(arguments->token_file, kMaxTokenFileBytes));
-  arguments->server.token = text.substr(0, text.find_first_of("\r\n"));
-  if (!arguments->server.token.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(arguments->token_file + " begins with an empty line");
 }
 
 void PrintSummary(const nlohmann::json& summary, const std::string& out) {
@@ -177,6 +168,7 @@ absl::Status SegmentListed(const Connector& connect, Arguments* arguments) {
 }  // namespace
 
 absl::Status RunClient(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "admin") return RunAdmin(argc - 1, argv + 1);
   Arguments arguments;
   OptionTable options = Table(&arguments);
   SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
@@ -195,7 +187,9 @@ absl::Status RunClient(int argc, char** argv) {
     return absl::InvalidArgumentError("--video SOURCE or --list FILE is needed; see --help");
   }
   QuietDecoders();
-  SM_RETURN_IF_ERROR(ReadToken(&arguments));
+  if (!arguments.token_file.empty()) {
+    SM_ASSIGN_OR_RETURN(arguments.server.token, ReadToken(arguments.token_file));
+  }
   const absl::Duration patience = absl::Seconds(arguments.connect_timeout_s);
   const Connector connect = [&] { return Connect(arguments.server, patience); };
   if (!asks && !arguments.list.empty()) return SegmentListed(connect, &arguments);

@@ -4,15 +4,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/channel.h"
 #include "core/base/status.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace slotmatch {
 namespace {
-
-absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
 
 std::chrono::system_clock::time_point After(absl::Duration patience) {
   return absl::ToChronoTime(absl::Now() + patience);

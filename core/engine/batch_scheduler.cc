@@ -178,14 +178,15 @@ class BatchScheduler::Impl {
                        static_cast<int>(batch->size()),
                        compute,
                        outputs.status(),
-                       {}};
+                       {},
+                       start};
     for (const auto& [job, arrived] : *batch) {
       report.waits.emplace_back(job.schedule_class, start - arrived);
     }
     if (options_.on_batch) options_.on_batch(report);
     for (size_t i = 0; i < batch->size(); ++i) {
       auto& [job, arrived] = (*batch)[i];
-      const StepTiming timing{start - arrived, compute, report.batch_size};
+      const StepTiming timing{start - arrived, compute, report.batch_size, start};
       if (outputs.ok()) {
         job.done(std::move((*outputs)[i]), timing);
       } else {

@@ -24,6 +24,7 @@ struct BatchReport {
   absl::Duration compute;
   absl::Status status;
   std::vector<std::pair<size_t, absl::Duration>> waits;  // of each frame: class, time in the queue
+  absl::Time compute_began = absl::InfinitePast();
 };
 
 struct SchedulerOptions {

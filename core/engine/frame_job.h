@@ -18,6 +18,7 @@ struct StepTiming {
   absl::Duration queue;    // waiting for the batch
   absl::Duration compute;  // Segmenter::Step, for the whole batch
   int batch_size = 0;
+  absl::Time compute_began = absl::InfinitePast();  // of the batch
 };
 
 // One frame of one stream on its way to the model.

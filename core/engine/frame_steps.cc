@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "core/base/status.h"
 #include "core/image/mask_codec.h"
 #include "core/image/preprocess.h"
@@ -78,13 +79,28 @@ void FinishFrame(const ModelInfo& info, const StreamOptions& options, StepOutput
   frame.mask_height = made.map.height;
   frame.mask_pixels = int64_t{frame.mask_width} * frame.mask_height;
   frame.mask_format = options.mask_format;
+  frame.timings.times.encode_began = absl::Now();
   frame.mask = EncodeMask(made.map, options.mask_format);
   frame.slots = std::move(made.slots);
+  frame.health.entropy = MaskEntropy(step->masks, info.num_slots);
+  frame.health.empty_slots =
+      static_cast<int>(std::count_if(frame.slots.begin(), frame.slots.end(),
+                                     [](const SlotStats& slot) { return slot.area_px == 0; }));
   for (SlotStats& stats : frame.slots) {
     if (!grid || stats.area_px == 0) continue;
     ScaleBox(info.grid_width, info.grid_height, frame.source_width, frame.source_height, &stats);
   }
   frame.vectors = std::move(step->slots);
+}
+
+double MaskEntropy(absl::Span<const float> masks, int num_slots) {
+  const size_t tokens = masks.size() / num_slots;
+  if (num_slots < 2 || tokens == 0) return 0;
+  double sum = 0;
+  for (const float share : masks) {
+    if (share > 0) sum -= share * std::log(share);
+  }
+  return std::clamp(sum / (static_cast<double>(tokens) * std::log(num_slots)), 0.0, 1.0);
 }
 
 StepHealth CheckStep(const StepOutput& step) {

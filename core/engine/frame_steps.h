@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "core/engine/segmenter.h"
 #include "core/engine/stream_types.h"
 
@@ -16,9 +17,13 @@ absl::Status DecodeFrame(const SourceFrame& source, const ModelInfo& info,
                          FrameSegmentation* segmentation);
 
 // Label map, statistics and encoded mask of the model's output, at the size the session asked for.
-// Takes the slots out of `step`.
+// Takes the slots out of `step`, and notes when the encoding begins.
 void FinishFrame(const ModelInfo& info, const StreamOptions& options, StepOutput* step,
                  FrameSegmentation* segmentation);
+
+// Mean entropy of soft masks [K, N] over the tokens, in units of log K: 0 when every token has one
+// slot, 1 when all slots have the same share everywhere.
+double MaskEntropy(absl::Span<const float> masks, int num_slots);
 
 // Whether what leaves the server (slots, masks) and what goes into the next step is finite.
 struct StepHealth {

@@ -32,7 +32,8 @@ SessionTracks::SessionTracks(std::shared_ptr<const Tracker> tracker, const std::
   if (state.ok()) state_ = *std::move(state);
 }
 
-std::vector<uint64_t> SessionTracks::Step(const StepOutput& step, const ModelInfo& model) {
+std::vector<uint64_t> SessionTracks::Step(const StepOutput& step, const ModelInfo& model,
+                                          SlotHealth* health) {
   std::vector<uint64_t> ids(model.num_slots);
   if (tracker_ == nullptr) {
     std::iota(ids.begin(), ids.end(), 0);
@@ -40,12 +41,21 @@ std::vector<uint64_t> SessionTracks::Step(const StepOutput& step, const ModelInf
   }
   const std::vector<TrackedSlot> slots = tracker_->Step(step.slots, step.masks, &state_);
   for (size_t k = 0; k < slots.size(); ++k) ids[k] = slots[k].id;
+  if (health != nullptr) {
+    for (size_t k = 0; k < slots.size(); ++k) {
+      health->tracks_born += slots[k].born;
+      health->tracks_returned += slots[k].returned;
+      if (!shown_.empty() && shown_[k] != ids[k]) health->churn += 1.0 / model.num_slots;
+    }
+  }
+  shown_ = ids;
   return ids;
 }
 
 void SessionTracks::Reset() {
   TrackState fresh;
   fresh.set_next_id(state_.next_id());
+  shown_.clear();
   state_ = std::move(fresh);
 }
 

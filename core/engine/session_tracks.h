@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/engine/segmenter.h"
+#include "core/engine/stream_types.h"
 #include "core/track/tracker.h"
 
 namespace slotmatch {
@@ -26,8 +27,10 @@ class SessionTracks {
   // CheckTracks(), else the session begins without tracks.
   SessionTracks(std::shared_ptr<const Tracker> tracker, const std::string& track);
 
-  // IDs of the next frame's slots, [K].
-  std::vector<uint64_t> Step(const StepOutput& step, const ModelInfo& model);
+  // IDs of the next frame's slots, [K]. Writes what happened to the tracks into `health`, unless it
+  // is null or there is no tracker.
+  std::vector<uint64_t> Step(const StepOutput& step, const ModelInfo& model,
+                             SlotHealth* health = nullptr);
   // Forgets all tracks, not which IDs were used.
   void Reset();
   std::string bytes() const;
@@ -36,6 +39,7 @@ class SessionTracks {
   const std::shared_ptr<const Tracker> tracker_;
   std::string kept_;
   TrackState state_;
+  std::vector<uint64_t> shown_;  // IDs of the frame before; empty: none yet
 };
 
 }  // namespace slotmatch

@@ -96,7 +96,11 @@ class Session : public StreamSession {
       status = DecodeFrame(frame->source, info_, options_.image_limits, &frame->pixels,
                            &frame->segmentation);
     }
-    frame->segmentation.timings.decode = absl::Now() - start;
+    FrameTimings& timings = frame->segmentation.timings;
+    timings.times.arrived = frame->source.arrived;
+    timings.times.decode_began = start;
+    timings.times.decoded = absl::Now();
+    timings.decode = timings.times.decoded - start;
     frame->source.bytes = std::string();
     {
       absl::MutexLock lock(&mutex_);
@@ -143,6 +147,7 @@ class Session : public StreamSession {
   }
 
   void Compute(const QueuedFramePtr& frame, FrameJob job) {
+    frame->segmentation.timings.times.submitted = absl::Now();
     job.model = model_;
     job.schedule_class = options_.schedule_class;
     job.tenant = options_.tenant;
@@ -164,6 +169,8 @@ class Session : public StreamSession {
     timings.queue = timing.queue;
     timings.compute = timing.compute;
     timings.batch_size = timing.batch_size;
+    timings.times.compute_began = timing.compute_began;
+    timings.times.computed = timing.compute_began + timing.compute;
     if (!healthy) return Fail(frame, absl::InternalError("the model's output is not finite"));
     auto step = std::make_shared<StepOutput>(*std::move(output));
     const absl::Status queued =
@@ -177,7 +184,9 @@ class Session : public StreamSession {
   bool TakeState(QueuedFrame* frame, StepOutput* output) {
     const StepHealth health = CheckStep(*output);
     const bool goes_on = health.output_finite && health.next_finite;
-    if (health.output_finite) frame->segmentation.ids = tracks_.Step(*output, info_);
+    if (health.output_finite) {
+      frame->segmentation.ids = tracks_.Step(*output, info_, &frame->segmentation.health);
+    }
     if (!goes_on) tracks_.Reset();
     absl::MutexLock lock(&mutex_);
     frame->phase = FramePhase::kFinishing;
@@ -196,6 +205,7 @@ class Session : public StreamSession {
     const absl::Time end = absl::Now();
     frame->segmentation.timings.mask = end - start;
     frame->segmentation.timings.total = end - frame->source.arrived;
+    frame->segmentation.timings.times.finished = end;
     {
       absl::MutexLock lock(&mutex_);
       frame->outcome.result = std::move(frame->segmentation);

@@ -56,9 +56,31 @@ struct SourceFrame {
   absl::Time expires = absl::InfiniteFuture();   // of the frame; later: dropped
 };
 
+// When a frame got where. A stage that it did not reach keeps InfinitePast.
+struct FrameTimes {
+  absl::Time arrived = absl::InfinitePast();
+  absl::Time decode_began = absl::InfinitePast();   // a worker took it
+  absl::Time decoded = absl::InfinitePast();        // pixels are there
+  absl::Time submitted = absl::InfinitePast();      // its turn in the stream; it waits for a batch
+  absl::Time compute_began = absl::InfinitePast();  // of its batch
+  absl::Time computed = absl::InfinitePast();
+  absl::Time encode_began = absl::InfinitePast();  // labels and statistics are there
+  absl::Time finished = absl::InfinitePast();
+};
+
 struct FrameTimings {
   absl::Duration decode, queue, compute, mask, total;
   int batch_size = 0;
+  FrameTimes times;
+};
+
+// How well the slots of a frame, and their tracks, do.
+struct SlotHealth {
+  int empty_slots = 0;  // own no pixel
+  double entropy = 0;   // of the soft masks, mean over tokens, 0 (sure) to 1 (all slots alike)
+  double churn = 0;     // share of slots that show another track than in the frame before
+  int tracks_born = 0;
+  int tracks_returned = 0;  // that were hidden in the frame before
 };
 
 // What one frame became.
@@ -73,6 +95,7 @@ struct FrameSegmentation {
   int64_t mask_pixels = 0;       // the areas' total
   std::vector<float> vectors;    // [K, S]
   std::vector<uint64_t> ids;     // [K] Slot.temporal_id
+  SlotHealth health;
   FrameTimings timings;
 };
 

@@ -21,10 +21,14 @@ namespace slotmatch {
 // Encoders in memory by what makes them equal: weight digest, depth and precision.
 class BackboneCache {
  public:
-  Vit& operator[](const std::string& key) { return vits_.try_emplace(key, nullptr).first->second; }
+  Vit Find(const std::string& key) const {
+    const auto it = vits_.find(key);
+    return it == vits_.end() ? Vit(nullptr) : Vit(it->second.lock());
+  }
+  void Keep(const std::string& key, const Vit& vit) { vits_[key] = vit.ptr(); }
 
  private:
-  std::map<std::string, Vit> vits_;
+  std::map<std::string, std::weak_ptr<VitImpl>> vits_;
 };
 
 std::shared_ptr<BackboneCache> NewBackboneCache() { return std::make_shared<BackboneCache>(); }
@@ -156,8 +160,8 @@ absl::StatusOr<Vit> LoadBackboneOnce(const ModelFiles& files, config::Precision 
     if (part.key_prefix() == kBackbonePrefix) digest = part.sha256();
   }
   const bool bfloat16 = WantsBFloat16(precision);
-  Vit& vit = (*cache)[absl::StrCat(digest, "/", shape.depth, bfloat16 ? "/bf16" : "/f32")];
-  if (!vit.is_empty()) return vit;
+  const std::string key = absl::StrCat(digest, "/", shape.depth, bfloat16 ? "/bf16" : "/f32");
+  if (Vit vit = cache->Find(key); !vit.is_empty()) return vit;
   Vit loaded(shape);
   std::map<std::string, TensorView> tensors;
   for (const auto& [key, view] : files.tensors) {
@@ -168,8 +172,8 @@ absl::StatusOr<Vit> LoadBackboneOnce(const ModelFiles& files, config::Precision 
   SM_RETURN_IF_ERROR(LoadParameters(tensors, /*strict=*/false, loaded.ptr().get()));
   for (torch::Tensor& weight : loaded->parameters()) weight.set_requires_grad(false);
   if (bfloat16) loaded->UseBFloat16();
-  vit = loaded;
-  return vit;
+  cache->Keep(key, loaded);
+  return loaded;
 }
 
 ModelInfo InfoOf(const ModelFiles& files, const VideoModel& model) {
@@ -200,10 +204,11 @@ std::string LoadedBlas() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Segmenter>> LoadSegmenter(
-    const config::ServedModel& served, const config::ComputeConfig& compute, PartCache* parts,
+absl::StatusOr<std::shared_ptr<Segmenter>> LoadSegmenter(
+    const config::ServedModel& served, const config::ComputeConfig& compute,
     const std::shared_ptr<BackboneCache>& backbones) {
-  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(served.path(), parts));
+  PartCache parts;
+  SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(served.path(), &parts));
   if (files.manifest.role() == "backbone") {
     return absl::FailedPreconditionError(served.path() +
                                          " is a backbone; serve a model that uses it");
@@ -214,12 +219,12 @@ absl::StatusOr<std::unique_ptr<Segmenter>> LoadSegmenter(
         served.path(), " is preprocessed with ", config::Preprocessing::Geometry_Name(geometry),
         "; serving needs geometry STRETCH"));
   }
-  return Guarded([&]() -> absl::StatusOr<std::unique_ptr<Segmenter>> {
+  return Guarded([&]() -> absl::StatusOr<std::shared_ptr<Segmenter>> {
     SM_ASSIGN_OR_RETURN(VideoModel head, LoadVideoModel(files, WithEncoder::kNo));
     SM_ASSIGN_OR_RETURN(Vit vit, LoadBackboneOnce(files, compute.precision(), backbones.get()));
     ModelInfo info = InfoOf(files, head);
     if (!served.name().empty()) info.name = served.name();
-    return std::make_unique<TorchSegmenter>(std::move(info), std::move(vit), std::move(head));
+    return std::make_shared<TorchSegmenter>(std::move(info), std::move(vit), std::move(head));
   });
 }
 

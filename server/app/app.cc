@@ -1,18 +1,23 @@
 #include "server/app/app.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <malloc.h>
 
-#include <set>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
+#include "server/admin/admin_convert.h"
+#include "server/app/server_config.h"
+#include "server/models/model_repository.h"
 #include "server/security/server_credentials.h"
 
 namespace slotmatch {
 namespace {
 
+constexpr size_t kAdminJobs = 16;  // waiting; more are refused
 constexpr absl::Duration kJanitorPeriod = absl::Seconds(1);
 // After the drain deadline: time for the frames inside and the final status to leave. Frames not
 // computed by its end less kLastStates are given up, so that every session's state still leaves.
@@ -25,25 +30,11 @@ size_t PoolCapacity(const config::LimitsConfig& limits) {
   return size_t{2} * limits.max_sessions() * limits.max_queued_frames() + 16;
 }
 
-// One frame through the scheduler, as a session would send it.
-absl::StatusOr<StepOutput> RunOne(BatchScheduler* scheduler,
-                                  const std::shared_ptr<Segmenter>& model,
-                                  const StreamState& state) {
-  absl::Notification done;
-  absl::StatusOr<StepOutput> result = absl::UnknownError("not run");
-  FrameJob job;
-  const ModelInfo& info = model->info();
-  job.model = model;
-  job.schedule_class = scheduler->policy().default_class;
-  job.pixels.resize(size_t{3} * info.input_height_px * info.input_width_px);
-  job.state = state;
-  job.done = [&](absl::StatusOr<StepOutput> output, const StepTiming&) {
-    result = std::move(output);
-    done.Notify();
-  };
-  SM_RETURN_IF_ERROR(scheduler->Submit(std::move(job)));
-  done.WaitForNotification();
-  return result;
+ModelStore::Options StoreOptions(const config::ServeConfig& config, ModelLoader load,
+                                 BatchScheduler* scheduler) {
+  std::string repository = config.model_repository();
+  if (repository.empty()) repository = RepositoryOf(config.models(0).path());
+  return {std::move(load), scheduler, config.track(), std::move(repository)};
 }
 
 void SetTransport(const config::LimitsConfig& limits, grpc::ServerBuilder* builder) {
@@ -73,8 +64,12 @@ SchedulerOptions ServerApp::MakeSchedulerOptions(SchedulePolicy policy) {
     for (const auto& [schedule_class, wait] : report.waits) {
       metrics_.schedule().Waited(schedule_class, wait);
     }
+    if (tracer_.recording()) {
+      tracer_.Record(
+          BatchTrace{report.model->name, report.compute_began, report.compute, report.batch_size});
+    }
     if (!report.status.ok()) {
-      SM_ERROR("batch failed message=\"{}\"", std::string(report.status.message()));
+      SM_ERROR("batch failed error={}", Quoted(report.status.message()));
     }
   };
   options.on_load = [this](const Load& load) {
@@ -85,23 +80,22 @@ SchedulerOptions ServerApp::MakeSchedulerOptions(SchedulePolicy policy) {
   return options;
 }
 
-ServerApp::ServerApp(const config::ServeConfig& config, SchedulePolicy policy,
-                     std::vector<ServedSegmenter> models)
+ServerApp::ServerApp(const config::ServeConfig& config, SchedulePolicy policy, ModelLoader load,
+                     std::function<void()> stop)
     : config_(config),
-      models_(std::move(models)),
       pool_(std::make_unique<WorkerPool>(config.compute().decode_threads(),
                                          PoolCapacity(config.limits()))),
       scheduler_(std::make_unique<BatchScheduler>(MakeSchedulerOptions(std::move(policy)))),
       admission_(config.admission(), scheduler_.get(),
                  absl::Milliseconds(config.degrade().interval_ms())),
+      models_(StoreOptions(config, std::move(load), scheduler_.get())),
       sessions_(config.limits().max_sessions()),
+      admin_jobs_(1, kAdminJobs),
       service_(&context_),
-      kserve_(&context_) {
+      kserve_(&context_),
+      admin_(&admin_context_) {
   context_.limits = config.limits();
-  for (const ServedSegmenter& model : models_) {
-    context_.models.push_back(model.segmenter->info());
-    context_.segmenters.push_back(model.segmenter);
-  }
+  context_.models = &models_;
   context_.scheduler = scheduler_.get();
   context_.admission = &admission_;
   context_.tenant_header = config.scheduling().tenant_header();
@@ -109,31 +103,26 @@ ServerApp::ServerApp(const config::ServeConfig& config, SchedulePolicy policy,
   context_.pool = pool_.get();
   context_.sessions = &sessions_;
   context_.metrics = &metrics_;
+  context_.tracer = &tracer_;
+  admin_context_.service = &context_;
+  admin_context_.models = &models_;
+  admin_context_.jobs = &admin_jobs_;
+  admin_context_.stop = std::move(stop);
 }
 
 absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(const config::ServeConfig& config,
-                                                            std::vector<ServedSegmenter> models) {
-  if (models.empty()) return absl::FailedPreconditionError("there is no model to serve");
-  std::set<std::string> names;
-  for (const ServedSegmenter& model : models) {
-    const std::string& name = model.segmenter->info().name;
-    if (!names.insert(name).second) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("two models are named '", name, "'; names must differ"));
-    }
-  }
+                                                            ModelLoader load,
+                                                            std::function<void()> stop) {
+  if (config.models().empty()) return absl::FailedPreconditionError("there is no model to serve");
   SM_ASSIGN_OR_RETURN(StateSealer sealer,
                       StateSealer::FromKeyFile(config.security().state_key_file()));
   SM_ASSIGN_OR_RETURN(SchedulePolicy policy,
                       MakeSchedulePolicy(config.batching(), config.scheduling(), config.degrade()));
-  std::unique_ptr<ServerApp> app(new ServerApp(config, std::move(policy), std::move(models)));
+  std::unique_ptr<ServerApp> app(
+      new ServerApp(config, std::move(policy), std::move(load), std::move(stop)));
   app->context_.sealer = std::move(sealer);
   SM_RETURN_IF_ERROR(app->ReadTokens());
-  for (const ModelInfo& model : app->context_.models) {
-    SM_ASSIGN_OR_RETURN(auto tracker, MakeTracker(config.track(), model));
-    app->context_.trackers.push_back(std::move(tracker));
-  }
-  SM_RETURN_IF_ERROR(app->WarmUp());
+  SM_RETURN_IF_ERROR(app->LoadModels());
   SM_RETURN_IF_ERROR(app->Listen());
   app->janitor_ = std::thread([raw = app.get()] { raw->Janitor(); });
   return app;
@@ -156,20 +145,9 @@ absl::Status ServerApp::ReadTokens() {
   return absl::OkStatus();
 }
 
-absl::Status ServerApp::WarmUp() {
-  for (size_t i = 0; i < models_.size(); ++i) {
-    const ModelInfo& info = context_.models[i];
-    const absl::Time start = absl::Now();
-    SM_ASSIGN_OR_RETURN(const StepOutput first, RunOne(scheduler_.get(), models_[i].segmenter, {}));
-    SM_RETURN_IF_ERROR(RunOne(scheduler_.get(), models_[i].segmenter, first.next_state).status());
-    const absl::Duration took = absl::Now() - start;
-    metrics_.SetModel(info, models_[i].load_time, took);
-    SM_INFO(
-        "model ready name={} version={} role={} input={}x{} slots={} load_ms={:.0f} "
-        "warm_up_ms={:.0f}",
-        info.name, info.version, info.role, info.input_width_px, info.input_height_px,
-        info.num_slots, absl::ToDoubleMilliseconds(models_[i].load_time),
-        absl::ToDoubleMilliseconds(took));
+absl::Status ServerApp::LoadModels() {
+  for (const config::ServedModel& served : config_.models()) {
+    SM_RETURN_IF_ERROR(models_.Add(served));
   }
   return absl::OkStatus();
 }
@@ -186,21 +164,48 @@ absl::Status ServerApp::ListenForProbes() {
   return absl::OkStatus();
 }
 
-absl::Status ServerApp::Listen() {
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+absl::Status ServerApp::ListenForAdmins() {
+  const std::string& address = config_.listen().admin_address();
+  if (address.empty()) return absl::OkStatus();
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
+  if (!IsLoopback(address)) {
+    SM_ASSIGN_OR_RETURN(credentials, MakeServerCredentials(config_.security().tls()));
+  }
   grpc::ServerBuilder builder;
   SetTransport(config_.limits(), &builder);
-  SM_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(config_.security().tls()));
-  builder.AddListeningPort(config_.listen().grpc_address(), credentials, &grpc_port_);
-  builder.RegisterService(&service_);
-  builder.RegisterService(&kserve_);
+  builder.AddListeningPort(address, credentials, &admin_port_);
+  builder.RegisterService(&admin_);
   builder.RegisterService(&health_);
-  server_ = builder.BuildAndStart();
-  if (server_ == nullptr || grpc_port_ == 0) return CannotListen(config_.listen().grpc_address());
-  SM_RETURN_IF_ERROR(ListenForProbes());
+  admin_server_ = builder.BuildAndStart();
+  if (admin_server_ == nullptr || admin_port_ == 0) return CannotListen(address);
+  return absl::OkStatus();
+}
+
+std::vector<ModelSample> ServerApp::SampleModels() const {
+  const std::vector<SessionReport> sessions = sessions_.Reports();
+  std::vector<ModelSample> samples;
+  for (const ModelEntry& entry : models_.List()) {
+    if (entry.model == nullptr) continue;
+    samples.push_back({entry.name, entry.version, entry.model->info().digest,
+                       entry.model->load_time, entry.model->warm_up_time,
+                       SessionsWith(sessions, entry.name, entry.version),
+                       entry.state == ModelState::kRetiring});
+  }
+  return samples;
+}
+
+absl::Status ServerApp::ExposeMetrics() {
   metrics_.SetSessionCapacity(config_.limits().max_sessions());
+  metrics_.SetModels([this] { return SampleModels(); });
   metrics_.SetGauges([this] { return static_cast<double>(scheduler_->queued_frames()); },
-                     [this] { return static_cast<double>(pool_->queued()); });
+                     [this] { return static_cast<double>(pool_->queued()); },
+                     [this] {
+                       int64_t credits = 0;
+                       for (const SessionReport& session : sessions_.Reports()) {
+                         credits += std::max<int64_t>(0, session.credits);
+                       }
+                       return static_cast<double>(credits);
+                     });
   metrics_.SetLoadGauges([this] { return scheduler_->load(); },
                          [this] { return static_cast<double>(admission_.reserved_bytes()); });
   if (!config_.listen().metrics_address().empty()) {
@@ -213,6 +218,23 @@ absl::Status ServerApp::Listen() {
     SM_ASSIGN_OR_RETURN(metrics_port_,
                         metrics_.Expose(config_.listen().metrics_address(), std::move(allow)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status ServerApp::Listen() {
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  SetTransport(config_.limits(), &builder);
+  SM_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(config_.security().tls()));
+  builder.AddListeningPort(config_.listen().grpc_address(), credentials, &grpc_port_);
+  builder.RegisterService(&service_);
+  builder.RegisterService(&kserve_);
+  builder.RegisterService(&health_);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || grpc_port_ == 0) return CannotListen(config_.listen().grpc_address());
+  SM_RETURN_IF_ERROR(ListenForProbes());
+  SM_RETURN_IF_ERROR(ListenForAdmins());
+  SM_RETURN_IF_ERROR(ExposeMetrics());
   health_.SetReady(true);
   return absl::OkStatus();
 }
@@ -236,9 +258,13 @@ void ServerApp::Janitor() {
     scheduler_->Tick();
     sessions_.TickAll(absl::Now());
     WatchEngine();
+    if (const int freed = models_.Sweep(); freed > 0) {
+      malloc_trim(0);
+      SM_INFO("models left memory count={}", freed);
+    }
     if (tokens_ == nullptr) continue;
     const absl::Status status = tokens_->ReloadIfChanged();
-    if (!status.ok()) SM_ERROR("tokens kept message=\"{}\"", std::string(status.message()));
+    if (!status.ok()) SM_ERROR("tokens kept error={}", Quoted(status.message()));
   }
 }
 
@@ -262,9 +288,10 @@ void ServerApp::Stop(absl::Duration patience) {
     sessions_.WaitUntilEmpty(end);
   }
   stopping_.Notify();
-  for (grpc::Server* server : {server_.get(), probe_server_.get()}) {
+  for (grpc::Server* server : {server_.get(), probe_server_.get(), admin_server_.get()}) {
     if (server != nullptr) server->Shutdown(std::chrono::system_clock::now());
   }
+  admin_jobs_.Stop();  // they may still warm a model up
   scheduler_->Stop();
   pool_->Stop();
   if (janitor_.joinable()) janitor_.join();

@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -11,8 +12,10 @@
 #include "core/engine/admission.h"
 #include "core/engine/batch_scheduler.h"
 #include "core/engine/worker_pool.h"
+#include "server/admin/admin_service.h"
 #include "server/health/health_service.h"
 #include "server/metrics/server_metrics.h"
+#include "server/models/model_store.h"
 #include "server/rpc/kserve_service.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/session_registry.h"
@@ -20,26 +23,23 @@
 
 namespace slotmatch {
 
-struct ServedSegmenter {
-  std::shared_ptr<Segmenter> segmenter;
-  absl::Duration load_time;
-};
-
 // The running server: wires engine, service, health and metrics; starts and stops them. Methods are
 // called from one thread.
 class ServerApp {
  public:
-  // Warms every model up on the executor thread, then opens the ports and becomes ready.
-  // UNAVAILABLE when a port is taken; FAILED_PRECONDITION when two models share a name or the key
-  // file is too short, NOT_FOUND when there is none.
-  static absl::StatusOr<std::unique_ptr<ServerApp>> Start(const config::ServeConfig& config,
-                                                          std::vector<ServedSegmenter> models);
+  // Loads every model and warms it up on the executor thread, then opens the ports and becomes
+  // ready. UNAVAILABLE when a port is taken; FAILED_PRECONDITION when two models share name and
+  // version or the key file is too short, NOT_FOUND when there is none; statuses of `load`.
+  // `stop` begins the end of the process when an administrator asks for it, and returns at once.
+  static absl::StatusOr<std::unique_ptr<ServerApp>> Start(
+      const config::ServeConfig& config, ModelLoader load, std::function<void()> stop = [] {});
   ~ServerApp();  // Drain() with no patience, unless drained
 
   int grpc_port() const { return grpc_port_; }
   int probe_port() const { return probe_port_; }      // 0: none
   int metrics_port() const { return metrics_port_; }  // 0: none
-  const std::vector<ModelInfo>& models() const { return context_.models; }
+  int admin_port() const { return admin_port_; }      // 0: none
+  const ModelStore& models() const { return models_; }
   ServerMetrics& metrics() { return metrics_; }
 
   // Not ready -> lame duck -> no new sessions, open ones are told to move -> they go until the
@@ -48,34 +48,43 @@ class ServerApp {
   void Drain();
 
  private:
-  ServerApp(const config::ServeConfig& config, SchedulePolicy policy,
-            std::vector<ServedSegmenter> models);
+  ServerApp(const config::ServeConfig& config, SchedulePolicy policy, ModelLoader load,
+            std::function<void()> stop);
   SchedulerOptions MakeSchedulerOptions(SchedulePolicy policy);
   absl::Status ReadTokens();
-  absl::Status WarmUp();
+  absl::Status LoadModels();
   absl::Status Listen();
   absl::Status ListenForProbes();
+  absl::Status ListenForAdmins();
+  absl::Status ExposeMetrics();
+  std::vector<ModelSample> SampleModels() const;
   void Janitor();
   void WatchEngine();
   void Stop(absl::Duration patience);
 
   const config::ServeConfig config_;
-  std::vector<ServedSegmenter> models_;
   ServerMetrics metrics_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<BatchScheduler> scheduler_;
   Admission admission_;
+  ModelStore models_;
   SessionRegistry sessions_;
   std::unique_ptr<TokenTable> tokens_;  // null: no token is asked for
+  Tracer tracer_;
+  WorkerPool admin_jobs_;
   ServiceContext context_;
+  AdminContext admin_context_;
   SlotMatchService service_;
   KServeService kserve_;
+  AdminService admin_;
   HealthService health_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::Server> probe_server_;  // null: none
+  std::unique_ptr<grpc::Server> admin_server_;  // null: none
   int grpc_port_ = 0;
   int probe_port_ = 0;
   int metrics_port_ = 0;
+  int admin_port_ = 0;
   bool stuck_ = false;  // of the janitor
   absl::Notification stopping_;
   std::thread janitor_;

@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 #include <malloc.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -32,29 +33,30 @@ sigset_t BlockStopSignals() {
 // gRPC's own lines, such as those of a failed TLS handshake, in the server's log.
 void LogOfGrpc(gpr_log_func_args* line) {
   if (line->severity == GPR_LOG_SEVERITY_ERROR) {
-    SM_WARNING("grpc message=\"{}\"", line->message);
+    SM_WARNING("grpc text={}", Quoted(line->message));
   } else {
-    SM_DEBUG("grpc message=\"{}\"", line->message);
+    SM_DEBUG("grpc text={}", Quoted(line->message));
   }
 }
 
-absl::StatusOr<std::vector<ServedSegmenter>> LoadModels(const config::ServeConfig& config) {
-  std::vector<ServedSegmenter> models;
-  PartCache parts;
-  const auto backbones = NewBackboneCache();
-  for (const config::ServedModel& served : config.models()) {
-    const absl::Time start = absl::Now();
-    SM_ASSIGN_OR_RETURN(auto segmenter, LoadSegmenter(served, config.compute(), &parts, backbones));
-    models.push_back({std::move(segmenter), absl::Now() - start});
-  }
-  return models;
+// Backbones named by several models are in memory once, whenever they are loaded.
+ModelLoader MakeLoader(const config::ComputeConfig& compute) {
+  return [compute, backbones = NewBackboneCache()](
+             const config::ServedModel& served) -> absl::StatusOr<std::shared_ptr<Segmenter>> {
+    auto segmenter = LoadSegmenter(served, compute, backbones);
+    malloc_trim(0);  // the files' pages and what was read on the way
+    return segmenter;
+  };
 }
 
 std::string ReadyText(const ServerApp& app) {
   nlohmann::json ready = {{"grpc_port", app.grpc_port()},
                           {"metrics_port", app.metrics_port()},
-                          {"probe_port", app.probe_port()}};
-  for (const ModelInfo& info : app.models()) ready["models"].push_back(info.name);
+                          {"probe_port", app.probe_port()},
+                          {"admin_port", app.admin_port()}};
+  for (const ModelRef& model : app.models().Ready()) {
+    ready["models"].push_back(model->info().name);
+  }
   return ready.dump() + "\n";
 }
 
@@ -64,10 +66,11 @@ absl::Status Serve(const ServerOptions& options) {
   // Few arenas: with one per thread, freed frame buffers stay with each of them.
   mallopt(M_ARENA_MAX, 2);
   SM_INFO("starting {}", InitTorch(options.config.compute()));
-  SM_ASSIGN_OR_RETURN(auto models, LoadModels(options.config));
-  malloc_trim(0);
-  SM_ASSIGN_OR_RETURN(const auto app, ServerApp::Start(options.config, std::move(models)));
-  SM_INFO("ready grpc_port={} metrics_port={}", app->grpc_port(), app->metrics_port());
+  SM_ASSIGN_OR_RETURN(const auto app,
+                      ServerApp::Start(options.config, MakeLoader(options.config.compute()),
+                                       [] { kill(getpid(), SIGTERM); }));
+  SM_INFO("ready grpc_port={} metrics_port={} admin_port={}", app->grpc_port(), app->metrics_port(),
+          app->admin_port());
   if (!options.ready_file.empty()) {
     SM_RETURN_IF_ERROR(WriteFileAtomically(options.ready_file, ReadyText(*app)));
   }

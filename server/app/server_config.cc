@@ -68,7 +68,24 @@ absl::Status CheckAddress(const char* setting, const std::string& address) {
       absl::StrCat(setting, " is '", address, "'; it must be HOST:PORT, such as 0.0.0.0:50051"));
 }
 
+absl::Status CheckAdmin(const config::ServeConfig& config) {
+  const std::string& address = config.listen().admin_address();
+  if (address.empty()) return absl::OkStatus();
+  SM_RETURN_IF_ERROR(CheckAddress("listen.admin_address", address));
+  if (IsLoopback(address) || !config.security().token_file().empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("listen.admin_address is '", address,
+                   "', which others can reach; that needs security.token_file"));
+}
+
 }  // namespace
+
+bool IsLoopback(const std::string& address) {
+  const std::string host = address.substr(0, address.rfind(':'));
+  return host == "localhost" || host == "[::1]" ||
+         (absl::StartsWith(host, "127.") &&
+          host.find_first_not_of("0123456789.") == std::string::npos);
+}
 
 absl::Status ValidateServeConfig(const config::ServeConfig& config) {
   if (config.models().empty()) {
@@ -85,6 +102,7 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
   if (!config.listen().probe_address().empty()) {
     SM_RETURN_IF_ERROR(CheckAddress("listen.probe_address", config.listen().probe_address()));
   }
+  SM_RETURN_IF_ERROR(CheckAdmin(config));
   if (config.compute().device() != "cpu" && config.compute().device() != "auto") {
     return absl::FailedPreconditionError(absl::StrCat(
         "compute.device is '", config.compute().device(), "'; this build has cpu and auto"));
@@ -103,7 +121,7 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
 absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
                                                  const std::string& libraries) {
   ServerOptions result;
-  std::string config_file, listen, metrics;
+  std::string config_file, listen, metrics, admin;
   std::vector<std::string> models, settings;
   OptionTable options("slotmatch_server",
                       "Serves slot segmentation of video streams over gRPC (SlotMatchService).");
@@ -112,6 +130,7 @@ absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
   options.Repeated("model", "DIR", "model directory to serve; the first is the default", &models);
   options.Text("listen", "HOST:PORT", "gRPC address; port 0: any free one", &listen);
   options.Text("metrics", "HOST:PORT", "Prometheus address; 'none': no metrics port", &metrics);
+  options.Text("admin", "HOST:PORT", "admin address; 'none': no admin port", &admin);
   options.Repeated("set", "PATH=VALUE", "overrides one setting, e.g. limits.max_sessions=8",
                    &settings);
   options.Flag("check-config", "check the settings and end", &result.check_config);
@@ -133,6 +152,9 @@ absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
   if (!listen.empty()) result.config.mutable_listen()->set_grpc_address(listen);
   if (!metrics.empty()) {
     result.config.mutable_listen()->set_metrics_address(metrics == "none" ? "" : metrics);
+  }
+  if (!admin.empty()) {
+    result.config.mutable_listen()->set_admin_address(admin == "none" ? "" : admin);
   }
   SM_RETURN_IF_ERROR(ValidateServeConfig(result.config));
   return result;

@@ -18,7 +18,11 @@ struct ServerOptions {
   std::string early_text;  // --help or --version: print it and end
 };
 
-// Defaults < --config file < --set < --model, --listen, --metrics. kInvalidArgument for wrong
+// Whether HOST:PORT can be reached from this machine only.
+bool IsLoopback(const std::string& address);
+
+// Defaults < --config file < --set < --model, --listen, --metrics,
+// --admin. kInvalidArgument for wrong
 // options, kFailedPrecondition for wrong settings.
 absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
                                                  const std::string& libraries);

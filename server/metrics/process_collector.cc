@@ -93,14 +93,28 @@ std::vector<MetricFamily> ProcessFamilies() {
 
 }  // namespace
 
+uint64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t total = 0, resident = 0;
+  if (!(file >> total >> resident)) return 0;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 void ScrapeCollector::AddGauge(const std::string& name, const std::string& help,
                                const std::vector<std::pair<std::string, std::string>>& labels,
                                std::function<double()> value) {
   rows_.push_back({name, help, labels, std::move(value)});
 }
 
+void ScrapeCollector::AddFamilies(std::function<std::vector<MetricFamily>()> families) {
+  families_.push_back(std::move(families));
+}
+
 std::vector<MetricFamily> ScrapeCollector::Collect() const {
   std::vector<MetricFamily> families = ProcessFamilies();
+  for (const auto& more : families_) {
+    for (MetricFamily& family : more()) families.push_back(std::move(family));
+  }
   for (const Row& row : rows_) {
     if (families.empty() || families.back().name != row.name) {
       families.push_back(Family(row.name, row.help, MetricType::Gauge, 0));

@@ -3,6 +3,7 @@
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -10,12 +11,16 @@
 
 namespace slotmatch {
 
+// Memory of this process in RAM; 0 when /proc does not say.
+uint64_t ResidentBytes();
+
 // Values read at scrape time: the process's own (/proc) and callbacks.
 class ScrapeCollector : public prometheus::Collectable {
  public:
   void AddGauge(const std::string& name, const std::string& help,
                 const std::vector<std::pair<std::string, std::string>>& labels,
                 std::function<double()> value);
+  void AddFamilies(std::function<std::vector<prometheus::MetricFamily>()> families);
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
@@ -25,6 +30,7 @@ class ScrapeCollector : public prometheus::Collectable {
     std::function<double()> value;
   };
   std::vector<Row> rows_;
+  std::vector<std::function<std::vector<prometheus::MetricFamily>()>> families_;
 };
 
 }  // namespace slotmatch

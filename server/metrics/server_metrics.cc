@@ -1,5 +1,9 @@
 #include "server/metrics/server_metrics.h"
 
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
 #include <atomic>
@@ -12,7 +16,10 @@
 #include "core/base/status.h"
 #include "core/base/version.h"
 #include "server/metrics/metrics_endpoint.h"
+#include "server/metrics/model_metrics.h"
 #include "server/metrics/process_collector.h"
+#include "server/metrics/rpc_metrics.h"
+#include "server/metrics/slot_metrics.h"
 
 namespace slotmatch {
 namespace {
@@ -26,52 +33,18 @@ using prometheus::Gauge;
 using prometheus::Histogram;
 using prometheus::Registry;
 
-constexpr char kService[] = "slotmatch.v1.SlotMatchService";
-constexpr char kKServe[] = "inference.GRPCInferenceService";
-
 const Histogram::BucketBoundaries& SecondsBuckets() {
   static const auto& buckets = *new Histogram::BucketBoundaries{
       0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
   return buckets;
 }
 
-const Histogram::BucketBoundaries& AgeBuckets() {
-  static const auto& buckets =
-      *new Histogram::BucketBoundaries{1, 5, 15, 60, 300, 900, 3600, 14400, 86400};
-  return buckets;
-}
-
-// gRPC codes by number, spelled as go-grpc-middleware does.
-const std::vector<std::string>& CodeNames() {
-  static const auto& names = *new std::vector<std::string>{
-      "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-      "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-      "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
-      "DataLoss", "Unauthenticated"};
-  return names;
-}
-
-struct MethodRow {
-  const char* service;
-  const char* type;
-  const char* method;
-};
-constexpr MethodRow kMethods[] = {
-    {kService, "bidi_stream", "Segment"}, {kService, "unary", "SegmentFrame"},
-    {kService, "unary", "SegmentClip"},   {kService, "unary", "ListModels"},
-    {kService, "unary", "GetServerInfo"}, {kKServe, "unary", "ServerLive"},
-    {kKServe, "unary", "ServerReady"},    {kKServe, "unary", "ModelReady"},
-    {kKServe, "unary", "ServerMetadata"}, {kKServe, "unary", "ModelMetadata"},
-    {kKServe, "unary", "ModelConfig"},    {kKServe, "unary", "RepositoryIndex"},
-    {kKServe, "unary", "ModelInfer"},     {kKServe, "bidi_stream", "ModelStreamInfer"},
-};
-
 }  // namespace
 
 const std::vector<std::string>& SessionEndReasons() {
-  static const auto& reasons =
-      *new std::vector<std::string>{"client_done", "client_cancelled", "client_error", "idle",
-                                    "draining",    "max_age",          "not_reading"};
+  static const auto& reasons = *new std::vector<std::string>{
+      "client_done", "client_cancelled", "client_error",   "idle",           "draining",
+      "max_age",     "not_reading",      "model_unloaded", "closed_by_admin"};
   return reasons;
 }
 
@@ -89,9 +62,6 @@ struct ServerMetrics::Handles {
   double scraped_busy = 0;
   absl::Time scraped_at = absl::Now();
 
-  Family<Gauge>* model_info = nullptr;
-  Family<Gauge>* model_load = nullptr;
-  Family<Gauge>* warm_up = nullptr;
   Gauge* draining = nullptr;
   Counter* sessions_opened = nullptr;
   Counter* frames_processed = nullptr;
@@ -103,11 +73,9 @@ struct ServerMetrics::Handles {
   Histogram* latency = nullptr;
   Histogram* batch_size = nullptr;
   Counter* states_sent = nullptr;
+  Counter* over_credit = nullptr;
   std::map<std::string, Counter*> closed, received, failed, dropped, resumes, resets;
   std::map<Stage, Histogram*> stages;
-  std::map<std::string, Counter*> rpc_started, rpc_received, rpc_sent;
-  std::map<std::string, Counter*> rpc_handled;  // method + code
-  std::map<std::string, Histogram*> rpc_seconds;
 
   Counter* OneCounter(const char* name, const char* help) {
     return &BuildCounter().Name(name).Help(help).Register(*registry).Add({});
@@ -123,7 +91,6 @@ struct ServerMetrics::Handles {
   }
 
   void MakeFrameMetrics();
-  void MakeRpcMetrics();
   void MakeScrapeGauges();
 };
 
@@ -143,6 +110,8 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
                              "result", {"ok", "mismatch", "damaged", "not_trusted"});
   resets = LabelledCounters("slotmatch_state_resets_total",
                             "Session states that began anew, by reason.", "reason", {"not_finite"});
+  over_credit = OneCounter("slotmatch_credits_exceeded_total",
+                           "Sessions ended because they sent frames beyond their credits.");
   states_sent = OneCounter("slotmatch_session_states_sent_total", "Session states sent.");
   frames_processed = OneCounter("slotmatch_frames_processed_total", "Frames with a result.");
   batches = OneCounter("slotmatch_batch_executions_total", "Batches the model computed.");
@@ -153,7 +122,7 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
                      .Name("slotmatch_session_duration_seconds")
                      .Help("Length of sessions.")
                      .Register(*registry)
-                     .Add({}, AgeBuckets());
+                     .Add({}, DurationBuckets());
   latency = &BuildHistogram()
                  .Name("slotmatch_frame_latency_seconds")
                  .Help("From a frame's arrival to its result being ready to send.")
@@ -168,45 +137,12 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
                      .Name("slotmatch_frame_stage_duration_seconds")
                      .Help("Time a frame spends in each stage.")
                      .Register(*registry);
-  const std::pair<Stage, const char*> rows[] = {{Stage::kDecode, "decode"},
-                                                {Stage::kQueue, "queue"},
-                                                {Stage::kCompute, "compute"},
-                                                {Stage::kMask, "mask"},
-                                                {Stage::kWriteWait, "write_wait"}};
+  const std::pair<Stage, const char*> rows[] = {
+      {Stage::kReceive, "receive"}, {Stage::kDecode, "decode"},       {Stage::kQueue, "queue"},
+      {Stage::kBatch, "batch"},     {Stage::kCompute, "compute"},     {Stage::kMask, "mask"},
+      {Stage::kEncode, "encode"},   {Stage::kWriteWait, "write_wait"}};
   for (const auto& [stage, name] : rows) {
     stages[stage] = &family.Add({{"stage", name}}, SecondsBuckets());
-  }
-}
-
-void ServerMetrics::Handles::MakeRpcMetrics() {
-  auto& started =
-      BuildCounter().Name("grpc_server_started_total").Help("RPCs started.").Register(*registry);
-  auto& handled = BuildCounter()
-                      .Name("grpc_server_handled_total")
-                      .Help("RPCs ended, by code.")
-                      .Register(*registry);
-  auto& in = BuildCounter()
-                 .Name("grpc_server_msg_received_total")
-                 .Help("Messages received.")
-                 .Register(*registry);
-  auto& out =
-      BuildCounter().Name("grpc_server_msg_sent_total").Help("Messages sent.").Register(*registry);
-  auto& seconds = BuildHistogram()
-                      .Name("grpc_server_handling_seconds")
-                      .Help("Length of RPCs.")
-                      .Register(*registry);
-  for (const MethodRow& row : kMethods) {
-    const prometheus::Labels labels = {
-        {"grpc_type", row.type}, {"grpc_service", row.service}, {"grpc_method", row.method}};
-    rpc_started[row.method] = &started.Add(labels);
-    rpc_received[row.method] = &in.Add(labels);
-    rpc_sent[row.method] = &out.Add(labels);
-    rpc_seconds[row.method] = &seconds.Add(labels, AgeBuckets());
-    for (const std::string& code : CodeNames()) {
-      prometheus::Labels with_code = labels;
-      with_code["grpc_code"] = code;
-      rpc_handled[absl::StrCat(row.method, code)] = &handled.Add(with_code);
-    }
   }
 }
 
@@ -231,10 +167,12 @@ void ServerMetrics::Handles::MakeScrapeGauges() {
       });
 }
 
-ServerMetrics::ServerMetrics() : handles_(std::make_unique<Handles>()) {
+ServerMetrics::ServerMetrics()
+    : handles_(std::make_unique<Handles>()),
+      rpcs_(std::make_unique<RpcMetrics>(handles_->registry.get())),
+      slots_(std::make_unique<SlotMetrics>(handles_->registry.get())) {
   Handles& h = *handles_;
   h.MakeFrameMetrics();
-  h.MakeRpcMetrics();
   h.MakeScrapeGauges();
   BuildGauge()
       .Name("slotmatch_build_info")
@@ -242,18 +180,6 @@ ServerMetrics::ServerMetrics() : handles_(std::make_unique<Handles>()) {
       .Register(*h.registry)
       .Add({{"version", Version()}, {"commit", Commit()}})
       .Set(1);
-  h.model_info = &BuildGauge()
-                      .Name("slotmatch_model_info")
-                      .Help("Always 1; one series per model.")
-                      .Register(*h.registry);
-  h.model_load = &BuildGauge()
-                      .Name("slotmatch_model_load_seconds")
-                      .Help("Time to read and check a model.")
-                      .Register(*h.registry);
-  h.warm_up = &BuildGauge()
-                   .Name("slotmatch_warmup_seconds")
-                   .Help("Time of a model's first computations.")
-                   .Register(*h.registry);
   h.draining = &BuildGauge()
                     .Name("slotmatch_draining")
                     .Help("1 while the server shuts down.")
@@ -272,17 +198,16 @@ absl::StatusOr<int> ServerMetrics::Expose(const std::string& address,
 
 void ServerMetrics::StopExposing() { endpoint_.reset(); }
 
-void ServerMetrics::SetModel(const ModelInfo& info, absl::Duration load, absl::Duration warm_up) {
-  const prometheus::Labels labels = {{"model", info.name}, {"version", info.version}};
-  prometheus::Labels with_digest = labels;
-  with_digest["digest"] = info.digest;
-  handles_->model_info->Add(with_digest).Set(1);
-  handles_->model_load->Add(labels).Set(absl::ToDoubleSeconds(load));
-  handles_->warm_up->Add(labels).Set(absl::ToDoubleSeconds(warm_up));
+void ServerMetrics::SetModels(std::function<std::vector<ModelSample>()> models) {
+  handles_->scrape->AddFamilies([models = std::move(models)] { return ModelFamilies(models()); });
 }
 
 void ServerMetrics::SetGauges(std::function<double()> queued_frames,
-                              std::function<double()> queued_jobs) {
+                              std::function<double()> queued_jobs,
+                              std::function<double()> credits) {
+  handles_->scrape->AddGauge("slotmatch_session_credits",
+                             "Frames that clients may send now, over all sessions.", {},
+                             std::move(credits));
   handles_->scrape->AddGauge("slotmatch_queue_depth", "Entries waiting, by queue.",
                              {{"queue", "batch"}}, std::move(queued_frames));
   handles_->scrape->AddGauge("slotmatch_queue_depth", "Entries waiting, by queue.",
@@ -345,6 +270,46 @@ void ServerMetrics::SessionResumed(const absl::Status& status) {
 void ServerMetrics::SessionStateSent() { handles_->states_sent->Increment(); }
 void ServerMetrics::StateReset() { handles_->resets.at("not_finite")->Increment(); }
 
+void ServerMetrics::OverCredit() { handles_->over_credit->Increment(); }
+
+void ServerMetrics::FrameStages(const FrameTimings& timings) {
+  const FrameTimes& times = timings.times;
+  StageDone(Stage::kReceive, times.decode_began - times.arrived);
+  StageDone(Stage::kDecode, timings.decode);
+  StageDone(Stage::kQueue, times.submitted - times.decoded);
+  StageDone(Stage::kBatch, timings.queue);
+  StageDone(Stage::kCompute, timings.compute);
+  StageDone(Stage::kMask, times.encode_began - times.computed);
+  StageDone(Stage::kEncode, times.finished - times.encode_began);
+}
+
+void ServerMetrics::SlotsSeen(const SlotHealth& health) { slots_->Seen(health); }
+
+FrameTotals ServerMetrics::frame_totals() const {
+  const auto sum = [](const std::map<std::string, Counter*>& counters) {
+    double total = 0;
+    for (const auto& [label, counter] : counters) total += counter->Value();
+    return static_cast<uint64_t>(total);
+  };
+  return {sum(handles_->received), static_cast<uint64_t>(handles_->frames_processed->Value()),
+          sum(handles_->failed), sum(handles_->dropped)};
+}
+
+double ServerMetrics::busy_seconds() const { return handles_->busy_seconds.load(); }
+
+void ServerMetrics::RpcStarted(const std::string& type, const std::string& method) {
+  rpcs_->Started(method);
+}
+
+void ServerMetrics::RpcMessage(const std::string& type, const std::string& method, bool received) {
+  rpcs_->Message(method, received);
+}
+
+void ServerMetrics::RpcHandled(const std::string& type, const std::string& method, int code,
+                               absl::Duration duration) {
+  rpcs_->Handled(method, code, duration);
+}
+
 void ServerMetrics::StageDone(Stage stage, absl::Duration duration) {
   handles_->stages.at(stage)->Observe(absl::ToDoubleSeconds(duration));
 }
@@ -360,20 +325,6 @@ void ServerMetrics::BatchDone(int size, absl::Duration compute) {
 void ServerMetrics::SetSessionCapacity(int sessions) { handles_->capacity.store(sessions); }
 void ServerMetrics::SetDraining(bool draining) { handles_->draining->Set(draining ? 1 : 0); }
 int ServerMetrics::sessions_active() const { return handles_->sessions.load(); }
-
-void ServerMetrics::RpcStarted(const std::string& type, const std::string& method) {
-  handles_->rpc_started.at(method)->Increment();
-}
-
-void ServerMetrics::RpcMessage(const std::string& type, const std::string& method, bool received) {
-  (received ? handles_->rpc_received : handles_->rpc_sent).at(method)->Increment();
-}
-
-void ServerMetrics::RpcHandled(const std::string& type, const std::string& method, int code,
-                               absl::Duration duration) {
-  handles_->rpc_handled.at(method + CodeNames().at(code))->Increment();
-  handles_->rpc_seconds.at(method)->Observe(absl::ToDoubleSeconds(duration));
-}
 
 std::string ServerMetrics::Text() const {
   absl::MutexLock lock(&handles_->scrape_mutex);

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
-
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,14 +8,32 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "core/engine/segmenter.h"
+#include "core/engine/stream_types.h"
 #include "server/metrics/metrics_endpoint.h"
+#include "server/metrics/model_metrics.h"
 #include "server/metrics/schedule_metrics.h"
 
 namespace slotmatch {
 
 // Stages of a frame, one histogram series each.
-enum class Stage { kDecode, kQueue, kCompute, kMask, kWriteWait };
+enum class Stage {
+  kReceive,    // waiting for a worker
+  kDecode,     // and preprocessing
+  kQueue,      // waiting for the stream's frame before it
+  kBatch,      // waiting for a batch
+  kCompute,    // the model, for the whole batch
+  kMask,       // labels and statistics, waiting for a worker included
+  kEncode,     // of the mask
+  kWriteWait,  // waiting for the client to read
+};
+
+// What became of the frames so far.
+struct FrameTotals {
+  uint64_t received = 0, processed = 0, failed = 0, dropped = 0;
+};
+
+class RpcMetrics;
+class SlotMetrics;
 
 // Every metric of the server, made once and pre-set to 0, so that rates work from the first scrape.
 // Names and meanings: docs/operations.md. Thread-safe.
@@ -36,9 +49,10 @@ class ServerMetrics {
   // Serves no more; no gauge is read by a scrape after it.
   void StopExposing();
 
-  void SetModel(const ModelInfo& info, absl::Duration load, absl::Duration warm_up);
-  // Gauges computed at scrape time; both are called from the scraping thread.
-  void SetGauges(std::function<double()> queued_frames, std::function<double()> queued_jobs);
+  // Values asked for at scrape time; all are called from the scraping thread.
+  void SetModels(std::function<std::vector<ModelSample>()> models);
+  void SetGauges(std::function<double()> queued_frames, std::function<double()> queued_jobs,
+                 std::function<double()> credits);
   void SetLoadGauges(const std::function<Load()>& load, std::function<double()> reserved_bytes);
   ScheduleMetrics& schedule();
 
@@ -52,11 +66,16 @@ class ServerMetrics {
   void SessionResumed(const absl::Status& status);
   void SessionStateSent();
   void StateReset();
+  void OverCredit();
   void StageDone(Stage stage, absl::Duration duration);
+  void FrameStages(const FrameTimings& timings);  // all but kWriteWait
+  void SlotsSeen(const SlotHealth& health);
   void BatchDone(int size, absl::Duration compute);
   void SetSessionCapacity(int sessions);
   void SetDraining(bool draining);
   int sessions_active() const;
+  FrameTotals frame_totals() const;
+  double busy_seconds() const;  // the model was computing
 
   // The go-grpc-middleware family.
   void RpcStarted(const std::string& type, const std::string& method);
@@ -70,6 +89,8 @@ class ServerMetrics {
  private:
   struct Handles;
   std::unique_ptr<Handles> handles_;
+  std::unique_ptr<RpcMetrics> rpcs_;
+  std::unique_ptr<SlotMetrics> slots_;
   std::unique_ptr<MetricsEndpoint> endpoint_;  // last: its threads read the handles
 };
 

@@ -51,12 +51,11 @@ absl::StatusOr<Caller> AdmitCall(const ServiceContext& service,
   return caller;
 }
 
-absl::Status AdmitSession(const ServiceContext& service, const Caller& caller, size_t model,
-                          StreamOptions* options) {
-  const ModelInfo& info = service.models[model];
+absl::Status AdmitSession(const ServiceContext& service, const Caller& caller,
+                          const ModelInfo& model, StreamOptions* options) {
   Admission::Verdict verdict = service.admission->Admit(
-      {caller.tenant, options->schedule_class, info.name,
-       SessionBytes(info, service.limits.max_queued_frames(), service.encoded_frame_bytes)});
+      {caller.tenant, options->schedule_class, model.name,
+       SessionBytes(model, service.limits.max_queued_frames(), service.encoded_frame_bytes)});
   if (verdict.ticket == nullptr) {
     service.metrics->schedule().SessionRefused(LabelOf(verdict.refusal.reason));
     return WithRetry(absl::ResourceExhaustedError(verdict.refusal.message),
@@ -66,6 +65,17 @@ absl::Status AdmitSession(const ServiceContext& service, const Caller& caller, s
   options->bridge_phase = verdict.ticket->ordinal();
   service.sessions->Keep(caller.session_id, std::move(verdict.ticket));
   return absl::OkStatus();
+}
+
+SessionReport ReportOf(const RpcScope& scope, const Caller& caller, const FrameTally& tally) {
+  SessionReport report;
+  report.method = scope.method();
+  report.client = caller.tenant;
+  report.peer = scope.caller().peer;
+  report.trace_id = scope.caller().trace.trace_id;
+  report.opened = scope.start();
+  tally.AddTo(&report);
+  return report;
 }
 
 }  // namespace slotmatch

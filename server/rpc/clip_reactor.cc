@@ -25,29 +25,34 @@ ClipReactor::ClipReactor(const ServiceContext* service, grpc::CallbackServerCont
                          ClipCall call)
     : service_(service),
       context_(context),
-      scope_(service->metrics, "unary", call.method, context->peer()),
+      scope_(service->metrics, "unary", call.method, CallerOf(*context)),
       deadline_(absl::FromChrono(context->deadline())),
+      tally_(service->metrics),
       call_(std::move(call)) {
   scope_.MessageReceived();
 }
 
 absl::Status ClipReactor::Open() {
-  SM_ASSIGN_OR_RETURN(const Caller caller, AdmitCall(*service_, *context_, shared_from_this()));
-  session_id_ = caller.session_id;
+  SM_ASSIGN_OR_RETURN(Caller caller, AdmitCall(*service_, *context_, shared_from_this()));
+  {
+    absl::MutexLock lock(&mutex_);  // whoever lists sessions may look already
+    caller_ = caller;
+  }
+  tally_.Identify(caller_.session_id, scope_.log_fields());
   SM_ASSIGN_OR_RETURN(options_,
                       FromWire(call_.config, service_->limits, service_->scheduler->policy()));
-  SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, service_->Begin(call_.config));
+  SM_ASSIGN_OR_RETURN(ServiceContext::Beginning begin, service_->Begin(call_.config));
   SM_RETURN_IF_ERROR(CheckFrames(begin.point.last_frame_id));
-  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller, begin.model, &options_.stream));
-  model_ = service_->models[begin.model];
+  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller, begin.model->info(), &options_.stream));
   options_.stream.resume = begin.point;
-  if (!options_.slot_ids) options_.stream.tracker = service_->trackers[begin.model];
+  if (!options_.slot_ids) options_.stream.tracker = begin.model->tracker;
   auto session =
-      StreamSession::Create(service_->segmenters[begin.model], options_.stream, service_->scheduler,
+      StreamSession::Create(SegmenterOf(begin.model), options_.stream, service_->scheduler,
                             service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
                               if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
                             });
   absl::MutexLock lock(&mutex_);
+  model_ = begin.model->info();
   session_ = std::move(session);
   return absl::OkStatus();
 }
@@ -73,7 +78,7 @@ SourceFrame ClipReactor::NextFrame() {
   SourceFrame source = TakeFrame(&call_.frames[next_++]);
   source.arrived = absl::Now();
   source.deadline = deadline_;
-  service_->metrics->FrameReceived(CodecOf(source), source.bytes.size());
+  tally_.Received(source);
   return source;
 }
 
@@ -99,7 +104,7 @@ void ClipReactor::Feed() {
 }
 
 void ClipReactor::Deliver(FrameOutcome outcome) {
-  CountOutcome(outcome, session_id_, service_->metrics);
+  tally_.Done(outcome);
   const absl::Status status = outcome.result.status();
   const absl::Duration latency = status.ok() ? outcome.result->timings.total : absl::Duration();
   SessionPoint point = std::move(outcome.point);
@@ -133,7 +138,7 @@ void ClipReactor::FinishIfDone() {
   if (status.ok()) status = SealState();
   if (status.ok()) scope_.MessageSent();
   scope_.End(status);
-  service_->sessions->Release(session_id_);
+  service_->sessions->Release(caller_.session_id);
   Finish(ToGrpcStatus(status));
 }
 
@@ -151,13 +156,22 @@ void ClipReactor::OnCancel() {
   FinishIfDone();
 }
 
-void ClipReactor::EndWith(const absl::Status& status) {
+SessionReport ClipReactor::Report() const {
+  absl::MutexLock lock(&mutex_);
+  SessionReport report = ReportOf(scope_, caller_, tally_);
+  report.model = model_.name;
+  report.version = model_.version;
+  report.frames_inside = inside_;
+  return report;
+}
+
+void ClipReactor::EndWith(EndCause, const absl::Status& status) {
   Stop(status);
   FinishIfDone();
 }
 
 void ClipReactor::OnDone() {
-  service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(caller_.session_id);
   self_.reset();  // the last line: may delete this
 }
 

@@ -43,7 +43,8 @@ class ClipReactor : public grpc::ServerUnaryReactor,
   void Tick(absl::Time now) override {}  // the client's deadline ends a call
   void Leave() override {}               // it ends soon by itself
   void DropWaiting() override {}
-  void EndWith(const absl::Status& status) override;
+  void EndWith(EndCause cause, const absl::Status& status) override;
+  SessionReport Report() const override;
 
  private:
   ClipReactor(const ServiceContext* service, grpc::CallbackServerContext* context, ClipCall call);
@@ -64,14 +65,15 @@ class ClipReactor : public grpc::ServerUnaryReactor,
   RpcScope scope_;
   const absl::Time deadline_;
   std::shared_ptr<ClipReactor> self_;
-  std::string session_id_;  // empty: not admitted
+  Caller caller_;  // without a session_id: not admitted
+  FrameTally tally_;
 
   ClipCall call_;  // fixed once it is open, but for the bytes of frames not yet submitted
   SessionOptions options_;
   ModelInfo model_;
   std::shared_ptr<StreamSession> session_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool feeding_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   int inside_ ABSL_GUARDED_BY(mutex_) = 0;

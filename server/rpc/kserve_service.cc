@@ -40,7 +40,7 @@ grpc::ServerUnaryReactor* KServeService::ModelReady(grpc::CallbackServerContext*
                                                     const inference::ModelReadyRequest* request,
                                                     inference::ModelReadyResponse* response) {
   return AnswerUnary(*context_, "ModelReady", call, [&] {
-    response->set_ready(context_->FindModel(request->name(), request->version()).ok());
+    response->set_ready(context_->models->Find(request->name(), request->version()).ok());
     return absl::OkStatus();
   });
 }
@@ -60,9 +60,9 @@ grpc::ServerUnaryReactor* KServeService::ModelMetadata(
     grpc::CallbackServerContext* call, const inference::ModelMetadataRequest* request,
     inference::ModelMetadataResponse* response) {
   return AnswerUnary(*context_, "ModelMetadata", call, [&]() -> absl::Status {
-    SM_ASSIGN_OR_RETURN(const size_t model,
-                        context_->FindModel(request->name(), request->version()));
-    FillModelMetadata(context_->models[model], response);
+    SM_ASSIGN_OR_RETURN(const ModelRef model,
+                        context_->models->Find(request->name(), request->version()));
+    FillModelMetadata(model->info(), response);
     return absl::OkStatus();
   });
 }
@@ -71,9 +71,9 @@ grpc::ServerUnaryReactor* KServeService::ModelConfig(grpc::CallbackServerContext
                                                      const inference::ModelConfigRequest* request,
                                                      inference::ModelConfigResponse* response) {
   return AnswerUnary(*context_, "ModelConfig", call, [&]() -> absl::Status {
-    SM_ASSIGN_OR_RETURN(const size_t model,
-                        context_->FindModel(request->name(), request->version()));
-    FillModelConfig(context_->models[model], context_->limits, response->mutable_config());
+    SM_ASSIGN_OR_RETURN(const ModelRef model,
+                        context_->models->Find(request->name(), request->version()));
+    FillModelConfig(model->info(), context_->limits, response->mutable_config());
     return absl::OkStatus();
   });
 }
@@ -82,10 +82,10 @@ grpc::ServerUnaryReactor* KServeService::RepositoryIndex(
     grpc::CallbackServerContext* call, const inference::RepositoryIndexRequest* request,
     inference::RepositoryIndexResponse* response) {
   return AnswerUnary(*context_, "RepositoryIndex", call, [&] {
-    for (const ModelInfo& info : context_->models) {
+    for (const ModelRef& ready : context_->models->Ready()) {
       auto* model = response->add_models();
-      model->set_name(info.name);
-      model->set_version(info.version);
+      model->set_name(ready->info().name);
+      model->set_version(ready->info().version);
       model->set_state("READY");
     }
     return absl::OkStatus();
@@ -97,10 +97,10 @@ grpc::ServerUnaryReactor* KServeService::ModelInfer(grpc::CallbackServerContext*
                                                     inference::ModelInferResponse* response) {
   // Taken from the request, which gRPC keeps until the call is done.
   auto wanted = std::make_shared<KServeInfer>();
-  auto model = std::make_shared<size_t>(0);
+  auto model = std::make_shared<ModelRef>();
   const auto take = [this, request, wanted, model]() -> absl::StatusOr<OneFrame> {
     SM_ASSIGN_OR_RETURN(*model,
-                        context_->FindModel(request->model_name(), request->model_version()));
+                        context_->models->Find(request->model_name(), request->model_version()));
     inference::ModelInferRequest copy = *request;
     SM_ASSIGN_OR_RETURN(*wanted, TakeInfer(&copy));
     if (!wanted->sequence.empty()) {
@@ -109,8 +109,8 @@ grpc::ServerUnaryReactor* KServeService::ModelInfer(grpc::CallbackServerContext*
     return OneFrame{*model, KServeStreamOptions(context_->limits, context_->scheduler->policy()),
                     std::move(wanted->frame)};
   };
-  const auto fill = [this, request, response, wanted, model](FrameSegmentation frame) {
-    FillInferResponse(frame, context_->models[*model], *wanted, request->id(), response);
+  const auto fill = [request, response, wanted, model](FrameSegmentation frame) {
+    FillInferResponse(frame, (*model)->info(), *wanted, request->id(), response);
   };
   return OneFrameReactor::Start(context_, call, "ModelInfer", take, fill);
 }

@@ -20,7 +20,11 @@ KServeStreamReactor* KServeStreamReactor::Start(const ServiceContext* service,
   reactor->self_ = reactor;
   absl::StatusOr<Caller> caller = AdmitCall(*service, *context, reactor);
   if (caller.ok()) {
-    reactor->caller_ = *std::move(caller);
+    {
+      absl::MutexLock lock(&reactor->mutex_);  // whoever lists sessions may look already
+      reactor->caller_ = *std::move(caller);
+    }
+    reactor->tally_.Identify(reactor->caller_.session_id, reactor->scope_.log_fields());
   } else {
     reactor->End(caller.status());
   }
@@ -32,7 +36,8 @@ KServeStreamReactor::KServeStreamReactor(const ServiceContext* service,
                                          grpc::CallbackServerContext* context)
     : service_(service),
       context_(context),
-      scope_(service->metrics, "bidi_stream", "ModelStreamInfer", context->peer()),
+      scope_(service->metrics, "bidi_stream", "ModelStreamInfer", CallerOf(*context)),
+      tally_(service->metrics),
       clock_(absl::Seconds(service->limits.session_idle_timeout_s()), absl::ZeroDuration(),
              absl::Now()) {}
 
@@ -92,56 +97,66 @@ void KServeStreamReactor::OnReadDone(bool ok) {
 }
 
 absl::Status KServeStreamReactor::HandleRequest() {
-  SM_ASSIGN_OR_RETURN(model_, service_->FindModel(request_.model_name(), request_.model_version()));
   SM_ASSIGN_OR_RETURN(infer_, TakeInfer(&request_));
   if (!working_) {
+    SM_ASSIGN_OR_RETURN(const ModelRef model,
+                        service_->models->Find(request_.model_name(), request_.model_version()));
     StreamOptions options = KServeStreamOptions(service_->limits, service_->scheduler->policy());
-    SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, model_, &options));
+    SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, model->info(), &options));
     working_ = true;
   }
-  SM_ASSIGN_OR_RETURN(const auto session, SessionOf(infer_, model_));
+  SM_ASSIGN_OR_RETURN(const Sequence sequence, SequenceOf(infer_));
+  model_ = sequence.model;
   SourceFrame frame = std::move(infer_.frame);
   frame.id = next_frame_++;
   frame.arrived = absl::Now();
   frame.deadline = absl::FromChrono(context_->deadline());
-  service_->metrics->FrameReceived(CodecOf(frame), frame.bytes.size());
+  tally_.Received(frame);
   {
     absl::MutexLock lock(&mutex_);
-    computing_ = session;
+    computing_ = sequence.session;
+    model_name_ = model_->info().name;
+    model_version_ = model_->info().version;
   }
-  session->Submit(std::move(frame));
+  sequence.session->Submit(std::move(frame));
   return absl::OkStatus();
 }
 
-std::shared_ptr<StreamSession> KServeStreamReactor::NewSession(size_t model) {
+absl::StatusOr<KServeStreamReactor::Sequence> KServeStreamReactor::NewSequence() {
+  SM_ASSIGN_OR_RETURN(ModelRef model,
+                      service_->models->Find(request_.model_name(), request_.model_version()));
   StreamOptions options = KServeStreamOptions(service_->limits, service_->scheduler->policy());
   options.tenant = caller_.tenant;
-  return StreamSession::Create(service_->segmenters[model], options, service_->scheduler,
-                               service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
-                                 if (auto reactor = weak.lock())
-                                   reactor->Answer(std::move(outcome));
-                               });
+  auto session =
+      StreamSession::Create(SegmenterOf(model), options, service_->scheduler, service_->pool,
+                            [weak = weak_from_this()](FrameOutcome outcome) {
+                              if (auto reactor = weak.lock()) reactor->Answer(std::move(outcome));
+                            });
+  return Sequence{std::move(model), std::move(session)};
 }
 
-absl::StatusOr<std::shared_ptr<StreamSession>> KServeStreamReactor::SessionOf(
-    const KServeInfer& infer, size_t model) {
-  if (infer.sequence.empty()) return NewSession(model);
-  const SequenceKey key(model, infer.sequence);
+absl::StatusOr<KServeStreamReactor::Sequence> KServeStreamReactor::SequenceOf(
+    const KServeInfer& infer) {
+  if (infer.sequence.empty()) return NewSequence();
+  const SequenceKey key(request_.model_name(), request_.model_version(), infer.sequence);
   auto it = sequences_.find(key);
   if (infer.sequence_start) {
     if (it == sequences_.end() && sequences_.size() >= kMaxSequences) {
       return absl::ResourceExhaustedError(absl::StrCat(
           "a call has at most ", kMaxSequences, " sequences; end one, or open another stream"));
     }
-    it = sequences_.insert_or_assign(key, NewSession(model)).first;
+    SM_ASSIGN_OR_RETURN(Sequence fresh, NewSequence());
+    it = sequences_.insert_or_assign(key, std::move(fresh)).first;
   }
   if (it == sequences_.end()) {
+    SM_RETURN_IF_ERROR(
+        service_->models->Find(request_.model_name(), request_.model_version()).status());
     return absl::FailedPreconditionError(absl::StrCat(
         "sequence ", infer.sequence, " is not open; its first request needs ", "sequence_start"));
   }
-  const std::shared_ptr<StreamSession> session = it->second;
+  Sequence sequence = it->second;
   if (infer.sequence_end) sequences_.erase(it);
-  return session;
+  return sequence;
 }
 
 void KServeStreamReactor::AnswerError(const absl::Status& status) {
@@ -153,13 +168,13 @@ void KServeStreamReactor::AnswerError(const absl::Status& status) {
 }
 
 void KServeStreamReactor::Answer(FrameOutcome outcome) {
-  CountOutcome(outcome, caller_.session_id, service_->metrics);
+  tally_.Done(outcome);
   {
     absl::MutexLock lock(&mutex_);
     computing_ = nullptr;
     if (outcome.result.ok()) {
       response_.Clear();
-      FillInferResponse(*outcome.result, service_->models[model_], infer_, request_.id(),
+      FillInferResponse(*outcome.result, model_->info(), infer_, request_.id(),
                         response_.mutable_infer_response());
       phase_ = Phase::kAnswered;
     } else {
@@ -209,10 +224,20 @@ void KServeStreamReactor::Tick(absl::Time now) {
     absl::MutexLock lock(&mutex_);
     if (clock_.Tick(now, phase_ != Phase::kReading) != SessionClock::Event::kIdle) return;
   }
-  EndWith(absl::DeadlineExceededError("the stream was idle for too long"));
+  End(absl::DeadlineExceededError("the stream was idle for too long"));
+  Advance();
 }
 
-void KServeStreamReactor::EndWith(const absl::Status& status) {
+SessionReport KServeStreamReactor::Report() const {
+  absl::MutexLock lock(&mutex_);
+  SessionReport report = ReportOf(scope_, caller_, tally_);
+  report.model = model_name_;
+  report.version = model_version_;
+  report.frames_inside = computing_ == nullptr ? 0 : 1;
+  return report;
+}
+
+void KServeStreamReactor::EndWith(EndCause, const absl::Status& status) {
   End(status);
   Advance();
 }

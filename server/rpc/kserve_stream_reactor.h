@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -39,18 +39,25 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
   void Tick(absl::Time now) override;
   void Leave() override {}  // the protocol has no word for it
   void DropWaiting() override {}
-  void EndWith(const absl::Status& status) override;
+  void EndWith(EndCause cause, const absl::Status& status) override;
+  SessionReport Report() const override;
 
  private:
   enum class Phase { kIdle, kReading, kComputing, kAnswered, kWriting, kFinished };
-  using SequenceKey = std::pair<size_t, std::string>;  // model and sequence_id
+  // Model name, version and sequence_id as the requests have them: a sequence stays with the model
+  // it began with.
+  using SequenceKey = std::tuple<std::string, std::string, std::string>;
+  struct Sequence {
+    ModelRef model;
+    std::shared_ptr<StreamSession> session;
+  };
 
   KServeStreamReactor(const ServiceContext* service, grpc::CallbackServerContext* context);
   // Starts the operation that is due, if none is in flight.
   void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status HandleRequest();
-  absl::StatusOr<std::shared_ptr<StreamSession>> SessionOf(const KServeInfer& infer, size_t model);
-  std::shared_ptr<StreamSession> NewSession(size_t model);
+  absl::StatusOr<Sequence> SequenceOf(const KServeInfer& infer);
+  absl::StatusOr<Sequence> NewSequence();
   void Answer(FrameOutcome outcome);
   void AnswerError(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -61,15 +68,18 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
   std::shared_ptr<KServeStreamReactor> self_;
   Caller caller_;         // without a session_id: not admitted
   bool working_ = false;  // AdmitSession() has let it in, for all its sequences
+  FrameTally tally_;
 
   // Of the one request that is inside.
   inference::ModelInferRequest request_;
   KServeInfer infer_;
-  size_t model_ = 0;
-  std::map<SequenceKey, std::shared_ptr<StreamSession>> sequences_;
+  ModelRef model_;
+  std::map<SequenceKey, Sequence> sequences_;
   uint64_t next_frame_ = 0;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  // Of the last request; a call may use several.
+  std::string model_name_ ABSL_GUARDED_BY(mutex_), model_version_ ABSL_GUARDED_BY(mutex_);
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kIdle;
   std::shared_ptr<StreamSession> computing_ ABSL_GUARDED_BY(mutex_);
   inference::ModelStreamInferResponse response_ ABSL_GUARDED_BY(mutex_);

@@ -26,32 +26,39 @@ OneFrameReactor::OneFrameReactor(const ServiceContext* service,
                                  Fill fill)
     : service_(service),
       context_(context),
-      scope_(service->metrics, "unary", method, context->peer()),
-      fill_(std::move(fill)) {
+      scope_(service->metrics, "unary", method, CallerOf(*context)),
+      fill_(std::move(fill)),
+      tally_(service->metrics) {
   scope_.MessageReceived();
 }
 
 absl::Status OneFrameReactor::Run(const Take& take) {
-  SM_ASSIGN_OR_RETURN(const Caller caller, AdmitCall(*service_, *context_, shared_from_this()));
-  session_id_ = caller.session_id;
+  SM_ASSIGN_OR_RETURN(Caller caller, AdmitCall(*service_, *context_, shared_from_this()));
+  {
+    absl::MutexLock lock(&mutex_);  // whoever lists sessions may look already
+    caller_ = caller;
+  }
+  tally_.Identify(caller_.session_id, scope_.log_fields());
   SM_ASSIGN_OR_RETURN(OneFrame one, take());
-  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller, one.model, &one.options));
+  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller, one.model->info(), &one.options));
   one.frame.arrived = absl::Now();
   one.frame.deadline = absl::FromChrono(context_->deadline());
-  service_->metrics->FrameReceived(CodecOf(one.frame), one.frame.bytes.size());
+  tally_.Received(one.frame);
   const auto session = StreamSession::Create(
-      service_->segmenters[one.model], one.options, service_->scheduler, service_->pool,
+      SegmenterOf(one.model), one.options, service_->scheduler, service_->pool,
       [self = shared_from_this()](FrameOutcome outcome) { self->Answer(std::move(outcome)); });
   {
     absl::MutexLock lock(&mutex_);
     session_ = session;
+    model_ = one.model->info().name;
+    version_ = one.model->info().version;
   }
   session->Submit(std::move(one.frame));
   return absl::OkStatus();
 }
 
 void OneFrameReactor::Answer(FrameOutcome outcome) {
-  CountOutcome(outcome, session_id_, service_->metrics);
+  tally_.Done(outcome);
   const absl::Status status = outcome.result.status();
   if (status.ok()) {
     fill_(*std::move(outcome.result));
@@ -62,8 +69,17 @@ void OneFrameReactor::Answer(FrameOutcome outcome) {
 
 void OneFrameReactor::FinishWith(const absl::Status& status) {
   scope_.End(status);
-  service_->sessions->Release(session_id_);
+  service_->sessions->Release(caller_.session_id);
   Finish(ToGrpcStatus(status));
+}
+
+SessionReport OneFrameReactor::Report() const {
+  absl::MutexLock lock(&mutex_);
+  SessionReport report = ReportOf(scope_, caller_, tally_);
+  report.model = model_;
+  report.version = version_;
+  report.frames_inside = session_ == nullptr ? 0 : 1;
+  return report;
 }
 
 void OneFrameReactor::OnCancel() {
@@ -76,7 +92,7 @@ void OneFrameReactor::OnCancel() {
 }
 
 void OneFrameReactor::OnDone() {
-  service_->sessions->Remove(session_id_);
+  service_->sessions->Remove(caller_.session_id);
   {
     absl::MutexLock lock(&mutex_);
     session_ = nullptr;  // its callback holds this

@@ -17,7 +17,7 @@ namespace slotmatch {
 
 // What a unary call wants computed.
 struct OneFrame {
-  size_t model = 0;
+  ModelRef model;
   StreamOptions options;
   SourceFrame frame;
 };
@@ -42,7 +42,8 @@ class OneFrameReactor : public grpc::ServerUnaryReactor,
   void Tick(absl::Time) override {}
   void Leave() override {}
   void DropWaiting() override {}
-  void EndWith(const absl::Status&) override {}  // its answer is on its way
+  void EndWith(EndCause, const absl::Status&) override {}  // its answer is on its way
+  SessionReport Report() const override;
 
  private:
   OneFrameReactor(const ServiceContext* service, grpc::CallbackServerContext* context,
@@ -56,9 +57,11 @@ class OneFrameReactor : public grpc::ServerUnaryReactor,
   RpcScope scope_;
   const Fill fill_;
   std::shared_ptr<OneFrameReactor> self_;
-  std::string session_id_;  // empty: not admitted
+  Caller caller_;  // without a session_id: not admitted
+  FrameTally tally_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  std::string model_ ABSL_GUARDED_BY(mutex_), version_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(mutex_);
 };
 

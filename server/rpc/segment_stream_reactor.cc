@@ -31,6 +31,17 @@ absl::Duration Spread(absl::Duration max_age) {
   return max_age * absl::Uniform(random, 0.9, 1.0);
 }
 
+struct CauseRow {
+  EndCause cause;
+  const char* reason;  // of SessionEndReasons()
+  v1::GoAway::Reason go_away;
+};
+constexpr CauseRow kCauses[] = {
+    {EndCause::kDraining, "draining", v1::GoAway::DRAINING},
+    {EndCause::kModelUnloaded, "model_unloaded", v1::GoAway::MODEL_UNLOADED},
+    {EndCause::kClosed, "closed_by_admin", v1::GoAway::REASON_UNSPECIFIED},  // it should not go on
+};
+
 // Bounds what a client that sends without reading can pile up here: reports of dropped frames and
 // answers to pings, which are small. Reading pauses beyond it.
 constexpr int kMaxUnread = 1024;
@@ -44,7 +55,11 @@ SegmentStreamReactor* SegmentStreamReactor::Start(const ServiceContext* service,
   // Before its first message: a stream that never sends one counts and expires like any other.
   absl::StatusOr<Caller> caller = AdmitCall(*service, *context, reactor);
   if (caller.ok()) {
-    reactor->caller_ = *std::move(caller);
+    {
+      absl::MutexLock lock(&reactor->mutex_);  // whoever lists sessions may look already
+      reactor->caller_ = *std::move(caller);
+    }
+    reactor->tally_.Identify(reactor->caller_.session_id, reactor->scope_.log_fields());
   } else {
     reactor->End({caller.status(), "client_error"});
   }
@@ -56,8 +71,9 @@ SegmentStreamReactor::SegmentStreamReactor(const ServiceContext* service,
                                            grpc::CallbackServerContext* context)
     : service_(service),
       context_(context),
-      scope_(service->metrics, "bidi_stream", "Segment", context->peer()),
+      scope_(service->metrics, "bidi_stream", "Segment", CallerOf(*context)),
       deadline_(absl::FromChrono(context->deadline())),
+      tally_(service->metrics),
       credits_(service->limits.max_queued_frames()),
       clock_(absl::Seconds(service->limits.session_idle_timeout_s()),
              Spread(absl::Seconds(service->limits.session_max_age_s())), absl::Now()) {}
@@ -129,7 +145,8 @@ void SegmentStreamReactor::Close() {
   service_->sessions->Release(caller_.session_id);
   if (session_ != nullptr) {
     service_->metrics->SessionClosed(reason, absl::Now() - opened_at_);
-    SM_INFO("session closed session_id={} reason={}", caller_.session_id, reason);
+    SM_INFO("session closed session_id={} reason={}{}", caller_.session_id, reason,
+            scope_.log_fields());
   }
   scope_.End(status);
   Finish(ToGrpcStatus(status));
@@ -178,11 +195,15 @@ void SegmentStreamReactor::OnReadDone(bool ok) {
 
 void SegmentStreamReactor::OnWriteDone(bool ok) {
   bool result;
+  std::optional<FrameTrace> trace;
   {
     absl::MutexLock lock(&mutex_);
     write_in_flight_ = false;
-    const Outgoing& written = outbox_.front();
-    service_->metrics->StageDone(Stage::kWriteWait, absl::Now() - written.ready);
+    Outgoing& written = outbox_.front();
+    const absl::Time now = absl::Now();
+    service_->metrics->StageDone(Stage::kWriteWait, now - written.ready);
+    trace = std::move(written.trace);
+    if (trace.has_value()) trace->written = now;
     if (written.answer) {
       --frames_inside_;
       clock_.Moved(absl::Now());  // other messages do not keep a session alive
@@ -190,6 +211,7 @@ void SegmentStreamReactor::OnWriteDone(bool ok) {
     result = written.response.has_result();
     outbox_.pop_front();
   }
+  if (trace.has_value()) service_->tracer->Record(*std::move(trace));
   if (result) session_->Sent();
   if (ok) scope_.MessageSent();
   if (!ok) OnCancel();
@@ -260,9 +282,23 @@ void SegmentStreamReactor::Tick(absl::Time now) {
   Pump();
 }
 
-void SegmentStreamReactor::EndWith(const absl::Status& status) {
-  End({status, "draining", v1::GoAway::DRAINING});
+void SegmentStreamReactor::EndWith(EndCause cause, const absl::Status& status) {
+  for (const CauseRow& row : kCauses) {
+    if (row.cause == cause) End({status, row.reason, row.go_away});
+  }
   Pump();
+}
+
+SessionReport SegmentStreamReactor::Report() const {
+  absl::MutexLock lock(&mutex_);
+  SessionReport report = ReportOf(scope_, caller_, tally_);
+  report.model = model_.name;
+  report.version = model_.version;
+  report.credits = credits_;
+  report.frames_inside = frames_inside_;
+  report.unread = static_cast<int64_t>(outbox_.size());
+  report.leaving = leaving_;
+  return report;
 }
 
 }  // namespace slotmatch

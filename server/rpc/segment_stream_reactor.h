@@ -43,7 +43,8 @@ class SegmentStreamReactor
   void Tick(absl::Time now) override;
   void Leave() override;
   void DropWaiting() override;
-  void EndWith(const absl::Status& status) override;
+  void EndWith(EndCause cause, const absl::Status& status) override;
+  SessionReport Report() const override;
 
  private:
   enum class Action { kNone, kTryCancel, kWrite, kRead, kFinish };
@@ -54,6 +55,7 @@ class SegmentStreamReactor
     absl::Time ready;
     bool answer = false;                // to a frame
     std::optional<SessionPoint> point;  // sealed into the response when its turn comes
+    std::optional<FrameTrace> trace;    // recorded once it is written
   };
   // How the stream ends. The first one stays.
   struct Ending {
@@ -83,6 +85,8 @@ class SegmentStreamReactor
   absl::Status HandleFrame(v1::Frame* frame);
   absl::Status HandleControl(const v1::Control& control);
   void Deliver(FrameOutcome outcome);
+  // What the tracer wants of an answer, if it records.
+  std::optional<FrameTrace> TraceOf(const FrameOutcome& outcome) const;
   void Push(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A message that carries the session's state after the answers pushed before it.
   void PushWithState(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -101,13 +105,14 @@ class SegmentStreamReactor
   // fixed before the first frame reaches another thread.
   v1::SegmentRequest request_;
   std::shared_ptr<StreamSession> session_;  // written under mutex_: OnCancel reads it there
-  Caller caller_;  // set before the first reaction; without a session_id: not admitted
-  ModelInfo model_;
+  Caller caller_;     // set before the first reaction; without a session_id: not admitted
+  FrameTally tally_;  // of its frames
+  ModelInfo model_;   // written under mutex_, as session_
   SessionOptions options_;
   std::optional<uint64_t> last_frame_id_;
   absl::Time opened_at_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
   bool read_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;

@@ -38,22 +38,24 @@ absl::Status SegmentStreamReactor::HandleRequest() {
 absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
   SM_ASSIGN_OR_RETURN(SessionOptions options,
                       FromWire(config, service_->limits, service_->scheduler->policy()));
-  SM_ASSIGN_OR_RETURN(const StateSealer::Opened begin, service_->Begin(config));
-  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, begin.model, &options.stream));
+  SM_ASSIGN_OR_RETURN(const ServiceContext::Beginning begin, service_->Begin(config));
+  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, begin.model->info(), &options.stream));
   options.stream.resume = begin.point;
-  if (!options.slot_ids) options.stream.tracker = service_->trackers[begin.model];
+  if (!options.slot_ids) options.stream.tracker = begin.model->tracker;
   service_->metrics->SessionOpened();
   opened_at_ = absl::Now();
-  model_ = service_->models[begin.model];
   last_frame_id_ = begin.point.last_frame_id;
   auto session =
-      StreamSession::Create(service_->segmenters[begin.model], options.stream, service_->scheduler,
+      StreamSession::Create(SegmenterOf(begin.model), options.stream, service_->scheduler,
                             service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
                               if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
                             });
-  SM_INFO("session opened session_id={} model={} resumed={} peer={}", caller_.session_id,
-          model_.name, config.has_resume(), context_->peer());
+  const ModelInfo& info = begin.model->info();
+  SM_INFO("session opened session_id={} model={} version={} resumed={} peer={}{}",
+          caller_.session_id, info.name, info.version, config.has_resume(), context_->peer(),
+          scope_.log_fields());
   absl::MutexLock lock(&mutex_);
+  model_ = info;
   options_ = std::move(options);
   point_ = begin.point;
   session_ = std::move(session);
@@ -89,10 +91,11 @@ absl::Status SegmentStreamReactor::HandleFrame(v1::Frame* frame) {
   source.arrived = now;
   source.deadline = deadline_;
   source.expires = expires;
-  service_->metrics->FrameReceived(CodecOf(source), source.bytes.size());
+  tally_.Received(source);
   {
     absl::MutexLock lock(&mutex_);
     if (options_.enforce_credits && credits_ <= 0) {
+      service_->metrics->OverCredit();
       return absl::ResourceExhaustedError(absl::StrCat(
           "frame_id ", source.id, " was sent without credit; wait for answers, which grant more"));
     }
@@ -117,8 +120,21 @@ absl::Status SegmentStreamReactor::HandleControl(const v1::Control& control) {
   }
 }
 
+std::optional<FrameTrace> SegmentStreamReactor::TraceOf(const FrameOutcome& outcome) const {
+  if (!service_->tracer->recording() || !outcome.result.ok()) return std::nullopt;
+  FrameTrace trace;
+  trace.session_id = caller_.session_id;
+  trace.model = model_.name;
+  trace.frame_id = outcome.id;
+  trace.times = outcome.result->timings.times;
+  trace.batch_size = outcome.result->timings.batch_size;
+  trace.call = scope_.caller().trace;
+  return trace;
+}
+
 void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
-  CountOutcome(outcome, caller_.session_id, service_->metrics);
+  tally_.Done(outcome);
+  std::optional<FrameTrace> trace = TraceOf(outcome);
   const bool ok = outcome.result.ok();
   const absl::Duration latency = ok ? outcome.result->timings.total : absl::ZeroDuration();
   const uint64_t id = outcome.id;
@@ -131,6 +147,7 @@ void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
     absl::MutexLock lock(&mutex_);
     Push(std::move(response));
     outbox_.back().answer = true;
+    outbox_.back().trace = std::move(trace);
     point_ = std::move(point);
     if (reset) {
       Push(NoticeOf(v1::Notice::STATE_RESET,
@@ -147,7 +164,7 @@ void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
 }
 
 void SegmentStreamReactor::Push(v1::SegmentResponse response) {
-  outbox_.push_back({std::move(response), absl::Now(), false, std::nullopt});
+  outbox_.push_back({std::move(response), absl::Now(), false, std::nullopt, std::nullopt});
 }
 
 void SegmentStreamReactor::PushLoad() {

@@ -67,29 +67,59 @@ bool SessionRegistry::WaitUntilEmpty(absl::Time deadline) {
   return mutex_.AwaitWithDeadline(absl::Condition(this, &SessionRegistry::Empty), deadline);
 }
 
-std::vector<std::shared_ptr<LiveSession>> SessionRegistry::Alive() const {
-  std::vector<std::shared_ptr<LiveSession>> alive;
+std::vector<SessionRegistry::Named> SessionRegistry::Alive() const {
+  std::vector<Named> alive;
   absl::MutexLock lock(&mutex_);
   for (const Entry& entry : sessions_) {
-    if (auto session = entry.session.lock()) alive.push_back(std::move(session));
+    if (auto session = entry.session.lock()) alive.emplace_back(entry.id, std::move(session));
   }
   return alive;
 }
 
 void SessionRegistry::TickAll(absl::Time now) {
-  for (const auto& session : Alive()) session->Tick(now);
+  for (const auto& [id, session] : Alive()) session->Tick(now);
 }
 
 void SessionRegistry::LeaveAll() {
-  for (const auto& session : Alive()) session->Leave();
+  for (const auto& [id, session] : Alive()) session->Leave();
 }
 
 void SessionRegistry::DropAllWaiting() {
-  for (const auto& session : Alive()) session->DropWaiting();
+  for (const auto& [id, session] : Alive()) session->DropWaiting();
 }
 
 void SessionRegistry::EndAll(const absl::Status& status) {
-  for (const auto& session : Alive()) session->EndWith(status);
+  for (const auto& [id, session] : Alive()) session->EndWith(EndCause::kDraining, status);
+}
+
+std::vector<SessionReport> SessionRegistry::Reports() const {
+  std::vector<SessionReport> reports;
+  for (const auto& [id, session] : Alive()) {
+    reports.push_back(session->Report());
+    reports.back().id = id;
+  }
+  return reports;
+}
+
+bool SessionRegistry::Close(const std::string& id, const absl::Status& status) {
+  for (const auto& [other, session] : Alive()) {
+    if (other != id) continue;
+    session->EndWith(EndCause::kClosed, status);
+    return true;
+  }
+  return false;
+}
+
+int SessionRegistry::EndModel(const std::string& name, const std::string& version,
+                              const absl::Status& status) {
+  int ended = 0;
+  for (const auto& [id, session] : Alive()) {
+    const SessionReport report = session->Report();
+    if (report.model != name || report.version != version) continue;
+    session->EndWith(EndCause::kModelUnloaded, status);
+    ++ended;
+  }
+  return ended;
 }
 
 size_t SessionRegistry::size() const {

@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "core/engine/departures.h"
+#include "server/rpc/session_report.h"
 
 namespace slotmatch {
 
@@ -24,7 +25,9 @@ class LiveSession {
   // Frames inside that are not being computed are not computed any more.
   virtual void DropWaiting() = 0;
   // Reads no more, answers the frames inside, then ends with `status`.
-  virtual void EndWith(const absl::Status& status) = 0;
+  virtual void EndWith(EndCause cause, const absl::Status& status) = 0;
+  // All but its id.
+  virtual SessionReport Report() const = 0;
 };
 
 // Admission and the list of open sessions. Thread-safe.
@@ -53,7 +56,13 @@ class SessionRegistry {
   void TickAll(absl::Time now);
   void LeaveAll();
   void DropAllWaiting();
-  void EndAll(const absl::Status& status);
+  void EndAll(const absl::Status& status);  // EndCause::kDraining
+  // What is open, the oldest first.
+  std::vector<SessionReport> Reports() const;
+  // Ends a session; false when there is none with this id.
+  bool Close(const std::string& id, const absl::Status& status);
+  // Ends the sessions of a version of a model as it is unloaded; how many.
+  int EndModel(const std::string& name, const std::string& version, const absl::Status& status);
   size_t size() const;  // sessions not removed
 
  private:
@@ -63,8 +72,8 @@ class SessionRegistry {
     bool has_place = true;
     std::shared_ptr<void> kept = nullptr;
   };
-
-  std::vector<std::shared_ptr<LiveSession>> Alive() const;
+  using Named = std::pair<std::string, std::shared_ptr<LiveSession>>;
+  std::vector<Named> Alive() const;
   bool Empty() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sessions_.empty(); }
 
   const int max_sessions_;

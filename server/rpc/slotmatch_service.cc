@@ -61,8 +61,9 @@ grpc::ServerUnaryReactor* SlotMatchService::ListModels(grpc::CallbackServerConte
                                                        const v1::ListModelsRequest* request,
                                                        v1::ListModelsResponse* response) {
   return AnswerUnary(*context_, "ListModels", call, [&] {
-    for (const ModelInfo& info : context_->models) *response->add_models() = ToWire(info);
-    response->set_default_model(context_->models.front().name);
+    const std::vector<ModelRef> models = context_->models->Ready();
+    for (const ModelRef& model : models) *response->add_models() = ToWire(model->info());
+    response->set_default_model(models.front()->info().name);
     return absl::OkStatus();
   });
 }

@@ -8,14 +8,15 @@
 
 namespace slotmatch {
 
-// Answers a unary call of somebody who may infer at once: `fill` writes the response and gives the
+// Answers a unary call of somebody with `role` at once: `fill` writes the response and gives the
 // call's status.
 template <typename F>
 grpc::ServerUnaryReactor* AnswerUnary(const ServiceContext& context, const char* method,
-                                      grpc::CallbackServerContext* call, F fill) {
-  RpcScope scope(context.metrics, "unary", method, call->peer());
+                                      grpc::CallbackServerContext* call, F fill,
+                                      Role role = kRoleInfer) {
+  RpcScope scope(context.metrics, "unary", method, CallerOf(*call));
   scope.MessageReceived();
-  absl::Status status = Authorize(context.tokens, *call, kRoleInfer).status();
+  absl::Status status = Authorize(context.tokens, *call, role).status();
   if (status.ok()) status = fill();
   if (status.ok()) scope.MessageSent();
   scope.End(status);

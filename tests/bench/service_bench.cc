@@ -29,7 +29,8 @@ class Bench : public ServiceBench {
     const std::string ready = folder + "/ready.json";
     server_ = std::make_unique<Process>(
         std::vector<std::string>{options.server, "--model", options.model, "--listen",
-                                 "127.0.0.1:0", "--metrics", "none", "--ready-file", ready, "--set",
+                                 "127.0.0.1:0", "--metrics", "none", "--admin", "none",
+                                 "--ready-file", ready, "--set",
                                  absl::StrCat("compute.torch_threads=", options.threads)},
         folder + "/server.log");
     Eventually([&] { return !server_->running() || ReadFile(ready).ok(); }, kStartPatience);

@@ -215,7 +215,8 @@ class RunningServerTest(DeployTest):
         cls.log = open(pathlib.Path(cls.folder.name) / "log", "w+", encoding="utf-8")
         cls.server = subprocess.Popen(
             [BIN / "slotmatch_server", "--config", BASE / "serve.textproto",
-             "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--ready-file", ready,
+             "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--admin", "none",
+             "--ready-file", ready,
              "--set", "shutdown.lame_duck_ms=0"], cwd=ROOT, stdout=cls.log, stderr=cls.log)
         cls.addClassCleanup(cls.stop)
         end = time.monotonic() + START_LIMIT_S

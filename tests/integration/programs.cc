@@ -24,7 +24,7 @@ std::vector<std::string> ServerCommand(const std::string& folder,
   std::filesystem::remove(folder + "/ready.json");
   std::vector<std::string> command = {
       ProgramPath("slotmatch_server"), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
-      "--ready-file", folder + "/ready.json",
+      "--admin", "127.0.0.1:0", "--ready-file", folder + "/ready.json",
       // A slow machine is no overload.
       "--set", "degrade.enabled=false", "--set", "admission.max_wait_ratio=0"};
   for (const std::string& model : models) command.insert(command.end(), {"--model", model});

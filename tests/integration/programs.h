@@ -24,7 +24,7 @@ constexpr char kSampleVideo[] = "samples/cups.mp4";  // 640x360, 72 frames
 constexpr char kSampleClips[] = "samples/moving_solids";
 constexpr char kSampleFrames[] = "samples/moving_solids/JPEGImages/128p/0213";  // 8 pictures
 
-// slotmatch_server with `arguments`, its gRPC and metrics ports free ones.
+// slotmatch_server with `arguments`, its ports free ones.
 class ServerProcess {
  public:
   // Files of the server go to `folder`. Returns when it is ready or has ended.
@@ -34,6 +34,7 @@ class ServerProcess {
   bool ready() { return process_.running() && !info_.is_null(); }
   std::string address() const { return "127.0.0.1:" + std::to_string(Port("grpc_port")); }
   int metrics_port() const { return Port("metrics_port"); }
+  std::string admin_address() const { return "127.0.0.1:" + std::to_string(Port("admin_port")); }
   Process& process() { return process_; }
 
  private:

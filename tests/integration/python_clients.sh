@@ -20,7 +20,7 @@ elif ! "$python" -c 'import grpc, google.protobuf' 2>/dev/null; then
 fi
 
 "$SLOTMATCH_BIN_DIR/slotmatch_server" --model models/slotmatch/1 --listen 127.0.0.1:0 \
-  --metrics 127.0.0.1:0 --ready-file "$folder/ready.json" 2>"$folder/server.log" &
+  --metrics 127.0.0.1:0 --admin none --ready-file "$folder/ready.json" 2>"$folder/server.log" &
 server=$!
 for ((i = 0; i < 900; i++)); do
   [[ -f $folder/ready.json ]] && break

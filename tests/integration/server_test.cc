@@ -132,9 +132,9 @@ TEST_F(Serving, TakenPortsAreRefused) {
   for (const auto& [listen, metrics_address, taken] :
        {std::tuple{server_->address(), std::string("none"), server_->address()},
         std::tuple{std::string("127.0.0.1:0"), metrics, metrics}}) {
-    const auto second =
-        StartProgram(kProgram, folder_ + "/second.log",
-                     {"--model", kStudent, "--listen", listen, "--metrics", metrics_address});
+    const auto second = StartProgram(
+        kProgram, folder_ + "/second.log",
+        {"--model", kStudent, "--listen", listen, "--metrics", metrics_address, "--admin", "none"});
     EXPECT_EQ(second->Wait(kStartPatience), 69) << second->Output();
     ExpectLastErrorLine(*second, kProgram, taken);
   }

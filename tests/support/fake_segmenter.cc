@@ -10,11 +10,11 @@ namespace {
 
 constexpr float kLargest = 64;
 
-ModelInfo TinyInfo(const std::string& name) {
+ModelInfo TinyInfo(const std::string& name, int version) {
   ModelInfo info;
   info.name = name;
-  info.version = "1";
-  info.digest = std::string(64, 'a');
+  info.version = std::to_string(version);
+  info.digest = std::string(64, static_cast<char>('a' + (version - 1) % 6));
   info.role = "student";
   info.num_slots = 3;
   info.slot_dim = 4;
@@ -27,7 +27,8 @@ ModelInfo TinyInfo(const std::string& name) {
 
 }  // namespace
 
-FakeSegmenter::FakeSegmenter(const std::string& name) : info_(TinyInfo(name)) {}
+FakeSegmenter::FakeSegmenter(const std::string& name, int version)
+    : info_(TinyInfo(name, version)), bias_(static_cast<float>(version - 1)) {}
 
 StepOutput FakeSegmenter::StepOne(const StepInput& input) const {
   StreamState state = *input.state;
@@ -42,7 +43,7 @@ StepOutput FakeSegmenter::StepOne(const StepInput& input) const {
   for (int i = 0; i < info_.num_slots * info_.slot_dim; ++i) {
     const float previous = state.first_frame() ? 0.0f : state.slots[i];
     output.slots.push_back(
-        std::fmod(2 * previous + mean + 0.01f * static_cast<float>(i), kLargest));
+        std::fmod(2 * previous + mean + bias_ + 0.01f * static_cast<float>(i), kLargest));
   }
   const int tokens = info_.grid_height * info_.grid_width;
   for (int k = 0; k < info_.num_slots; ++k) {

@@ -23,7 +23,8 @@ class FakeSegmenter : public Segmenter {
     bool mixed = false;  // first and later frames in one batch: never right
   };
 
-  explicit FakeSegmenter(const std::string& name = "fake");
+  // Versions, which are numbers, differ in digest and slots.
+  explicit FakeSegmenter(const std::string& name = "fake", int version = 1);
 
   const ModelInfo& info() const override { return info_; }
   absl::StatusOr<std::vector<StepOutput>> Step(absl::Span<const StepInput> batch) override;
@@ -53,6 +54,7 @@ class FakeSegmenter : public Segmenter {
   bool Inside() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return inside_ > 0; }
 
   const ModelInfo info_;
+  const float bias_;  // of the slots
   mutable absl::Mutex mutex_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   int inside_ ABSL_GUARDED_BY(mutex_) = 0;

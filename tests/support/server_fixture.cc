@@ -1,6 +1,7 @@
 #include "tests/support/server_fixture.h"
 
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 
 #include "absl/strings/match.h"
@@ -22,9 +23,11 @@ bool Eventually(const std::function<bool()>& condition, absl::Duration patience)
   return true;
 }
 
-TestStream::TestStream(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline)
+TestStream::TestStream(const std::shared_ptr<grpc::Channel>& channel, absl::Duration deadline,
+                       const Metadata& metadata)
     : stub_(v1::SlotMatchService::NewStub(channel)) {
   context_.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
+  for (const auto& [key, value] : metadata) context_.AddMetadata(key, value);
   stream_ = stub_->Segment(&context_);
 }
 
@@ -94,6 +97,7 @@ ServerFixture::ServerFixture() {
   InitLog("error", false);
   config_.mutable_listen()->set_grpc_address("127.0.0.1:0");
   config_.mutable_listen()->set_metrics_address("");
+  config_.mutable_listen()->set_admin_address("");
   config_.mutable_batching()->set_max_delay_us(0);
   config_.mutable_shutdown()->set_drain_deadline_ms(100);
   config_.mutable_degrade()->set_enabled(false);  // a slow machine is no overload
@@ -101,21 +105,43 @@ ServerFixture::ServerFixture() {
 }
 
 TestServer::~TestServer() {
-  if (app != nullptr) fake->Release();
+  if (app == nullptr) return;
+  for (const auto& weak : *made) {
+    if (const auto model = weak.lock()) model->Release();
+  }
+}
+
+ModelLoader FakeLoader(std::shared_ptr<MadeFakes> made) {
+  return [made](const config::ServedModel& served) -> absl::StatusOr<std::shared_ptr<Segmenter>> {
+    const std::filesystem::path path(served.path());
+    int version = 0;
+    if (!absl::SimpleAtoi(path.filename().string(), &version)) {
+      return absl::DataLossError(served.path() + " is damaged");
+    }
+    const std::string name =
+        served.name().empty() ? path.parent_path().filename().string() : served.name();
+    auto model = std::make_shared<FakeSegmenter>(name, version);
+    if (made != nullptr) made->push_back(model);
+    return model;
+  };
+}
+
+config::ServeConfig Serving(config::ServeConfig config, const std::vector<std::string>& paths) {
+  config.clear_models();
+  for (const std::string& path : paths) config.add_models()->set_path(path);
+  return config;
 }
 
 TestServer StartServer(const config::ServeConfig& config) {
   TestServer server;
-  auto fake = std::make_unique<FakeSegmenter>();
-  FakeSegmenter* const borrowed = fake.get();
-  std::vector<ServedSegmenter> models;
-  models.push_back({std::move(fake), absl::Milliseconds(1)});
-  auto app = ServerApp::Start(config, std::move(models));
+  server.made = std::make_shared<MadeFakes>();
+  auto app = ServerApp::Start(config.models().empty() ? Serving(config, {"fake/1"}) : config,
+                              FakeLoader(server.made));
   if (!app.ok()) {
     ADD_FAILURE() << app.status();
     return server;
   }
-  server.fake = borrowed;
+  server.fake = server.made->front().lock().get();
   server.app = *std::move(app);
   server.fake->Forget();  // the warm-up
   grpc::ChannelArguments arguments;

@@ -23,8 +23,9 @@ bool Eventually(const std::function<bool()>& condition,
 // One Segment stream of a client that may do anything wrong. Every call ends after a minute.
 class TestStream {
  public:
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
   explicit TestStream(const std::shared_ptr<grpc::Channel>& channel,
-                      absl::Duration deadline = absl::Minutes(1));
+                      absl::Duration deadline = absl::Minutes(1), const Metadata& metadata = {});
   ~TestStream();
 
   bool Send(const v1::SegmentRequest& request) { return stream_->Write(request); }
@@ -50,6 +51,13 @@ class TestStream {
   bool finished_ = false;
 };
 
+// A loader of FakeSegmenters: the directory .../NAME/VERSION is that version of the model NAME.
+// `made`, when given, takes every model.
+using MadeFakes = std::vector<std::weak_ptr<FakeSegmenter>>;
+ModelLoader FakeLoader(std::shared_ptr<MadeFakes> made = nullptr);
+// Models that are served under these directories.
+config::ServeConfig Serving(config::ServeConfig config, const std::vector<std::string>& paths);
+
 // A ServerApp around a FakeSegmenter on free loopback ports, and a connection to it.
 struct TestServer {
   TestServer() = default;
@@ -57,10 +65,12 @@ struct TestServer {
   TestServer& operator=(TestServer&&) = default;
   ~TestServer();  // lets a held segmenter go
 
-  FakeSegmenter* fake = nullptr;  // owned by app
+  FakeSegmenter* fake = nullptr;    // owned by app
+  std::shared_ptr<MadeFakes> made;  // all models of its life, in order
   std::unique_ptr<ServerApp> app;
   std::shared_ptr<grpc::Channel> channel;
 };
+// With the models of `config`, or "fake/1" when it has none; `fake` is the first.
 TestServer StartServer(const config::ServeConfig& config);
 
 // One server, and its name for short.

@@ -24,5 +24,13 @@ TEST(CheckStep, TellsOutputFromNextState) {
   }
 }
 
+TEST(MaskEntropy, IsNoneForSureMasksAndOneForEvenOnes) {
+  EXPECT_EQ(MaskEntropy({1, 0, 0, 1}, 2), 0);
+  EXPECT_DOUBLE_EQ(MaskEntropy({0.5f, 0.5f, 0.5f, 0.5f}, 2), 1);
+  EXPECT_NEAR(MaskEntropy({1, 0.5f, 0, 0.5f}, 2), 0.5, 1e-6);
+  EXPECT_EQ(MaskEntropy({1, 1}, 1), 0);
+  EXPECT_EQ(MaskEntropy({}, 3), 0);
+}
+
 }  // namespace
 }  // namespace slotmatch

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/engine/session_harness.h"
 
 namespace slotmatch {
@@ -85,6 +87,23 @@ TEST_F(SessionTracksTest, TracksOfAnotherShapeAreRefused) {
   EXPECT_EQ(CheckTracks(tracks.bytes(), other).code(), absl::StatusCode::kDataLoss);
   other.num_slots = 300;
   EXPECT_FALSE(MakeTracker({}, other).ok());
+}
+
+TEST_F(SessionTracksTest, HealthTellsBirthsAndSlotsThatShowAnotherTrack) {
+  SessionTracks tracks(MakeTracker({}, fake_.info()).value(), "");
+  StepOutput step = StepOn(MakePicture(9, 9), {});
+  SlotHealth first, same, swapped;
+  tracks.Step(step, fake_.info(), &first);
+  EXPECT_EQ(first.tracks_born, 3);
+  EXPECT_EQ(first.churn, 0);
+  tracks.Step(step, fake_.info(), &same);
+  EXPECT_EQ(same.tracks_born, 0);
+  EXPECT_EQ(same.churn, 0);
+  std::swap_ranges(step.slots.begin(), step.slots.begin() + 4, step.slots.begin() + 4);
+  std::swap_ranges(step.masks.begin(), step.masks.begin() + 16, step.masks.begin() + 16);
+  tracks.Step(step, fake_.info(), &swapped);
+  EXPECT_NEAR(swapped.churn, 2.0 / 3, 1e-9);
+  EXPECT_EQ(swapped.tracks_born, 0);
 }
 
 }  // namespace

@@ -74,19 +74,10 @@ std::string ReflectedServices(const std::shared_ptr<grpc::Channel>& channel) {
   return bytes;
 }
 
-class ServerAppTest : public ServerFixture {
- protected:
-  static std::vector<ServedSegmenter> Models(const std::vector<std::string>& names) {
-    std::vector<ServedSegmenter> models;
-    for (const std::string& name : names) {
-      models.push_back({std::make_unique<FakeSegmenter>(name), absl::ZeroDuration()});
-    }
-    return models;
-  }
-};
+using ServerAppTest = ServerFixture;
 
 TEST_F(ServerAppTest, ListsModelsInOrderWithTheFirstAsDefault) {
-  auto app = ServerApp::Start(config_, Models({"b", "a"}));
+  auto app = ServerApp::Start(Serving(config_, {"b/1", "a/1"}), FakeLoader());
   ASSERT_THAT(app, IsOk());
   const auto channel = grpc::CreateChannel(absl::StrCat("127.0.0.1:", (*app)->grpc_port()),
                                            grpc::InsecureChannelCredentials());
@@ -118,27 +109,29 @@ TEST_F(ServerAppTest, SaysWhatItIs) {
 }
 
 TEST_F(ServerAppTest, WarmsEveryModelUpBeforeItIsReady) {
-  auto models = Models({"a"});
-  auto* fake = static_cast<FakeSegmenter*>(models[0].segmenter.get());
-  const auto app = ServerApp::Start(config_, std::move(models));
+  const auto made = std::make_shared<MadeFakes>();
+  const auto app = ServerApp::Start(Serving(config_, {"a/1"}), FakeLoader(made));
   ASSERT_THAT(app, IsOk());
-  const auto batches = fake->batches();
+  const auto batches = made->at(0).lock()->batches();
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_TRUE(batches[0].first_frames);
   EXPECT_FALSE(batches[1].first_frames);
 }
 
 TEST_F(ServerAppTest, FailedWarmUpIsAFailedStart) {
-  auto models = Models({"a"});
-  static_cast<FakeSegmenter*>(models[0].segmenter.get())->FailNext(absl::InternalError("broken"));
-  EXPECT_THAT(ServerApp::Start(config_, std::move(models)),
+  const ModelLoader load = [](const config::ServedModel&) {
+    auto fake = std::make_shared<FakeSegmenter>();
+    fake->FailNext(absl::InternalError("broken"));
+    return fake;
+  };
+  EXPECT_THAT(ServerApp::Start(Serving(config_, {"a/1"}), load),
               FailsWith(StatusCode::kInternal, "broken"));
 }
 
 TEST_F(ServerAppTest, RefusesWrongModels) {
-  EXPECT_THAT(ServerApp::Start(config_, {}),
+  EXPECT_THAT(ServerApp::Start(config_, FakeLoader()),
               FailsWith(StatusCode::kFailedPrecondition, "no model"));
-  EXPECT_THAT(ServerApp::Start(config_, Models({"a", "a"})),
+  EXPECT_THAT(ServerApp::Start(Serving(config_, {"a/1", "a/1"}), FakeLoader()),
               FailsWith(StatusCode::kFailedPrecondition, "'a'"));
 }
 
@@ -149,9 +142,9 @@ TEST_F(ServerAppTest, TakenPortsAreUnavailable) {
   same_grpc.mutable_listen()->set_grpc_address(absl::StrCat("127.0.0.1:", app_->grpc_port()));
   same_metrics.mutable_listen()->set_metrics_address(
       absl::StrCat("127.0.0.1:", app_->metrics_port()));
-  EXPECT_THAT(ServerApp::Start(same_grpc, Models({"a"})),
+  EXPECT_THAT(ServerApp::Start(Serving(same_grpc, {"a/1"}), FakeLoader()),
               FailsWith(StatusCode::kUnavailable, "cannot listen"));
-  EXPECT_THAT(ServerApp::Start(same_metrics, Models({"a"})),
+  EXPECT_THAT(ServerApp::Start(Serving(same_metrics, {"a/1"}), FakeLoader()),
               FailsWith(StatusCode::kUnavailable, "metrics"));
 }
 

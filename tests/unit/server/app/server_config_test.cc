@@ -35,15 +35,17 @@ TEST(ParseServerOptions, OptionsBeatSettingsBeatTheFile) {
       dir.Write("serve.textproto",
                 "models { path: 'file' } limits { max_sessions: 5 max_queued_frames: 6 }\n"
                 "listen { grpc_address: 'file:1' metrics_address: 'file:2' }");
-  const auto options = Parse({"--config", file, "--set", "limits.max_sessions=7", "--set",
-                              "listen.grpc_address=set:1", "--listen", "option:1", "--model", "a",
-                              "--model", "b", "--metrics", "none", "--ready-file", "r"});
+  const auto options =
+      Parse({"--config", file, "--set", "limits.max_sessions=7", "--set",
+             "listen.grpc_address=set:1", "--listen", "option:1", "--model", "a", "--model", "b",
+             "--metrics", "none", "--admin", "none", "--ready-file", "r"});
   ASSERT_THAT(options, IsOk());
   const config::ServeConfig& config = options->config;
   EXPECT_EQ(config.limits().max_sessions(), 7);
   EXPECT_EQ(config.limits().max_queued_frames(), 6);
   EXPECT_EQ(config.listen().grpc_address(), "option:1");
   EXPECT_EQ(config.listen().metrics_address(), "");
+  EXPECT_EQ(config.listen().admin_address(), "");
   ASSERT_EQ(config.models_size(), 2);
   EXPECT_EQ(config.models(0).path(), "a");
   EXPECT_EQ(config.models(1).path(), "b");
@@ -114,6 +116,23 @@ TEST(ValidateServeConfig, AddressesAreHostAndPort) {
     config.mutable_listen()->set_grpc_address(address);
     EXPECT_THAT(ValidateServeConfig(config), IsOk()) << address;
   }
+}
+
+TEST(ValidateServeConfig, AdminPortThatOthersReachNeedsTokens) {
+  config::ServeConfig config = Valid();
+  for (const char* address : {"127.0.0.1:1", "127.1.2.3:0", "localhost:1", "[::1]:1", ""}) {
+    config.mutable_listen()->set_admin_address(address);
+    EXPECT_THAT(ValidateServeConfig(config), IsOk()) << address;
+  }
+  for (const char* address : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.example.com:1"}) {
+    config.mutable_listen()->set_admin_address(address);
+    EXPECT_THAT(ValidateServeConfig(config), FailsWith(kWrong, "security.token_file")) << address;
+    config.mutable_security()->set_token_file("tokens");
+    EXPECT_THAT(ValidateServeConfig(config), IsOk()) << address;
+    config.mutable_security()->clear_token_file();
+  }
+  config.mutable_listen()->set_admin_address("nowhere");
+  EXPECT_THAT(ValidateServeConfig(config), FailsWith(kWrong, "listen.admin_address"));
 }
 
 TEST(ValidateServeConfig, ModelsNeedAPath) {

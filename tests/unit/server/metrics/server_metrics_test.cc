@@ -59,25 +59,64 @@ TEST(ServerMetrics, CountsWhatHappens) {
   }
 }
 
-TEST(ServerMetrics, ModelsHaveASeriesWithTheirDigest) {
+TEST(ServerMetrics, ModelsInMemoryHaveSeriesAndOthersHaveNone) {
   ServerMetrics metrics;
-  metrics.SetModel(FakeSegmenter("tiny").info(), absl::Seconds(2), absl::Seconds(1));
+  std::vector<ModelSample> models = {
+      {"tiny", "1", std::string(64, 'a'), absl::Seconds(2), absl::Seconds(1), 3, true},
+      {"tiny", "2", std::string(64, 'b'), absl::Seconds(4), absl::Seconds(1), 0, false}};
+  metrics.SetModels([&] { return models; });
   const std::string text = metrics.Text();
-  EXPECT_THAT(text, HasSubstr("model=\"tiny\""));
-  EXPECT_THAT(text, HasSubstr("digest=\"" + std::string(64, 'a') + "\""));
-  EXPECT_THAT(text, HasSubstr("slotmatch_model_load_seconds{model=\"tiny\",version=\"1\"} 2\n"));
-  EXPECT_THAT(text, HasSubstr("slotmatch_warmup_seconds{model=\"tiny\",version=\"1\"} 1\n"));
+  for (const char* line : {"slotmatch_model_load_seconds{model=\"tiny\",version=\"1\"} 2\n",
+                           "slotmatch_warmup_seconds{model=\"tiny\",version=\"1\"} 1\n",
+                           "slotmatch_model_sessions{model=\"tiny\",version=\"1\"} 3\n",
+                           "slotmatch_model_retiring{model=\"tiny\",version=\"1\"} 1\n",
+                           "slotmatch_model_retiring{model=\"tiny\",version=\"2\"} 0\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, HasSubstr("digest=\"" + std::string(64, 'b') + "\"} 1\n"));
+  models.erase(models.begin());
+  EXPECT_THAT(metrics.Text(), testing::Not(HasSubstr("version=\"1\"")));
+}
+
+TEST(ServerMetrics, FramesAreSeenByStageAndSlots) {
+  ServerMetrics metrics;
+  FrameTimings timings;
+  const absl::Time t = absl::UnixEpoch();
+  timings.times = {t,
+                   t + absl::Milliseconds(1),
+                   t + absl::Milliseconds(3),
+                   t + absl::Milliseconds(7),
+                   t + absl::Milliseconds(8),
+                   t + absl::Milliseconds(9),
+                   t + absl::Milliseconds(24),
+                   t + absl::Milliseconds(56)};
+  metrics.FrameStages(timings);
+  metrics.SlotsSeen({2, 0.5, 0.25, 3, 1});
+  metrics.OverCredit();
+  const std::string text = metrics.Text();
+  for (const char* line :
+       {"slotmatch_frame_stage_duration_seconds_sum{stage=\"receive\"} 0.001",
+        "slotmatch_frame_stage_duration_seconds_sum{stage=\"queue\"} 0.004",
+        "slotmatch_frame_stage_duration_seconds_sum{stage=\"mask\"} 0.015",
+        "slotmatch_frame_stage_duration_seconds_sum{stage=\"encode\"} 0.032",
+        "slotmatch_frame_stage_duration_seconds_count{stage=\"batch\"} 1\n",
+        "slotmatch_empty_slots_sum 2\n", "slotmatch_mask_entropy_ratio_sum 0.5\n",
+        "slotmatch_slot_churn_ratio_sum 0.25\n", "slotmatch_tracks_born_total 3\n",
+        "slotmatch_tracks_returned_total 1\n", "slotmatch_credits_exceeded_total 1\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
 }
 
 TEST(ServerMetrics, GaugesAreReadAtScrapeTimeUnderOneName) {
   ServerMetrics metrics;
   double depth = 3;
-  metrics.SetGauges([&] { return depth; }, [] { return 7.0; });
+  metrics.SetGauges([&] { return depth; }, [] { return 7.0; }, [] { return 5.0; });
   EXPECT_THAT(metrics.Text(), HasSubstr("slotmatch_queue_depth{queue=\"batch\"} 3\n"));
   depth = 4;
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr("slotmatch_queue_depth{queue=\"batch\"} 4\n"));
   EXPECT_THAT(text, HasSubstr("slotmatch_queue_depth{queue=\"worker\"} 7\n"));
+  EXPECT_THAT(text, HasSubstr("slotmatch_session_credits 5\n"));
   const size_t type = text.find("# TYPE slotmatch_queue_depth");
   ASSERT_NE(type, std::string::npos);
   EXPECT_EQ(text.find("# TYPE slotmatch_queue_depth", type + 1), std::string::npos);
@@ -94,7 +133,9 @@ TEST(ServerMetrics, LoadIsTheShareOfTakenSessions) {
 
 TEST(ServerMetrics, LabelValuesAreEscaped) {
   ServerMetrics metrics;
-  metrics.SetModel(FakeSegmenter("a\"b\\c\nd").info(), absl::ZeroDuration(), absl::ZeroDuration());
+  metrics.SetModels([] {
+    return std::vector<ModelSample>{{"a\"b\\c\nd", "1", "", {}, {}, 0, false}};
+  });
   EXPECT_THAT(metrics.Text(), HasSubstr("model=\"a\\\"b\\\\c\\nd\""));
 }
 

@@ -26,7 +26,7 @@ class RpcScopeTest : public testing::Test {
 
 TEST_F(RpcScopeTest, CountsSuccessOnlyWhenToldSo) {
   {
-    RpcScope scope(&metrics_, "unary", "ListModels", "peer");
+    RpcScope scope(&metrics_, "unary", "ListModels", RpcCaller{"peer", {}});
     scope.End(absl::OkStatus());
     EXPECT_THAT(metrics_.Text(), HasSubstr(Handled("OK", 0))) << "not before its end";
   }
@@ -35,20 +35,20 @@ TEST_F(RpcScopeTest, CountsSuccessOnlyWhenToldSo) {
 }
 
 TEST_F(RpcScopeTest, ForgottenEndCountsAsUnknown) {
-  { const RpcScope scope(&metrics_, "unary", "ListModels", "peer"); }
+  { const RpcScope scope(&metrics_, "unary", "ListModels", RpcCaller{"peer", {}}); }
   EXPECT_THAT(metrics_.Text(), HasSubstr(Handled("Unknown", 1)));
 }
 
 TEST_F(RpcScopeTest, CountsTheStatusOfItsEnd) {
   {
-    RpcScope scope(&metrics_, "unary", "ListModels", "peer");
+    RpcScope scope(&metrics_, "unary", "ListModels", RpcCaller{"peer", {}});
     scope.End(absl::ResourceExhaustedError("full"));
   }
   EXPECT_THAT(metrics_.Text(), HasSubstr(Handled("ResourceExhausted", 1)));
 }
 
 TEST_F(RpcScopeTest, CountsStartAndMessages) {
-  RpcScope scope(&metrics_, "bidi_stream", "Segment", "peer");
+  RpcScope scope(&metrics_, "bidi_stream", "Segment", RpcCaller{"peer", {}});
   scope.MessageReceived();
   scope.MessageReceived();
   scope.MessageSent();
@@ -66,7 +66,7 @@ TEST_F(RpcScopeTest, LogsEachRpcOnceAndBrokenInvariantsAsErrors) {
   testing::internal::CaptureStderr();
   InitLog("info", false);
   {
-    RpcScope scope(&metrics_, "unary", "ListModels", "ipv4:1.2.3.4:5");
+    RpcScope scope(&metrics_, "unary", "ListModels", RpcCaller{"ipv4:1.2.3.4:5", {}});
     scope.End(absl::InternalError("broken"));
   }
   const std::string text = testing::internal::GetCapturedStderr();

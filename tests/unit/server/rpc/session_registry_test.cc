@@ -19,7 +19,8 @@ class MockSession : public LiveSession {
   MOCK_METHOD(void, Tick, (absl::Time), (override));
   MOCK_METHOD(void, Leave, (), (override));
   MOCK_METHOD(void, DropWaiting, (), (override));
-  MOCK_METHOD(void, EndWith, (const absl::Status&), (override));
+  MOCK_METHOD(void, EndWith, (EndCause, const absl::Status&), (override));
+  MOCK_METHOD(SessionReport, Report, (), (const, override));
 };
 
 TEST(SessionRegistry, GivesIdsOfTheirOwn) {
@@ -93,7 +94,7 @@ TEST(SessionRegistry, TellsEveryLivingSession) {
     EXPECT_CALL(*session, Tick(now));
     EXPECT_CALL(*session, Leave());
     EXPECT_CALL(*session, DropWaiting());
-    EXPECT_CALL(*session, EndWith(status));
+    EXPECT_CALL(*session, EndWith(EndCause::kDraining, status));
     ASSERT_THAT(registry.Admit(session), IsOk());
   }
   {
@@ -111,9 +112,37 @@ TEST(SessionRegistry, SessionsMayRemoveThemselvesWhenTold) {
   SessionRegistry registry(1);
   const auto session = std::make_shared<MockSession>();
   const std::string id = registry.Admit(session).value();
-  EXPECT_CALL(*session, EndWith).WillOnce([&](const absl::Status&) { registry.Remove(id); });
+  EXPECT_CALL(*session, EndWith).WillOnce([&](EndCause, const absl::Status&) {
+    registry.Remove(id);
+  });
   registry.EndAll(absl::UnavailableError("bye"));
   EXPECT_EQ(registry.size(), 0u);
+}
+
+TEST(SessionRegistry, ReportsWithIdsAndEndsOneOrAModels) {
+  SessionRegistry registry(10);
+  std::vector<std::shared_ptr<testing::NiceMock<MockSession>>> sessions;
+  std::vector<std::string> ids;
+  for (const char* version : {"1", "2", "1"}) {
+    SessionReport report;
+    report.model = "a";
+    report.version = version;
+    sessions.push_back(std::make_shared<testing::NiceMock<MockSession>>());
+    ON_CALL(*sessions.back(), Report).WillByDefault(testing::Return(report));
+    ids.push_back(registry.Admit(sessions.back()).value());
+  }
+  const auto reports = registry.Reports();
+  ASSERT_EQ(reports.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(reports[i].id, ids[i]);
+  const absl::Status bye = absl::AbortedError("bye");
+  EXPECT_CALL(*sessions[1], EndWith(EndCause::kClosed, bye));
+  EXPECT_TRUE(registry.Close(ids[1], bye));
+  EXPECT_FALSE(registry.Close("another", bye));
+  for (const int i : {0, 2}) {
+    EXPECT_CALL(*sessions[i], EndWith(EndCause::kModelUnloaded, bye));
+  }
+  EXPECT_EQ(registry.EndModel("a", "1", bye), 2);
+  EXPECT_EQ(registry.EndModel("b", "1", bye), 0);
 }
 
 }  // namespace

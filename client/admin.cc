@@ -1,0 +1,82 @@
+#include "client/admin.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "client/admin_commands.h"
+#include "client/channel.h"
+#include "core/base/options.h"
+#include "core/base/status.h"
+#include "core/base/text_table.h"
+#include "core/base/version.h"
+
+namespace slotmatch {
+namespace {
+
+std::string CommandHelp() {
+  TextRows rows;
+  for (const AdminCommand& command : AdminCommands()) {
+    rows.push_back({absl::StrCat("  ", command.name), command.arguments, command.help});
+  }
+  return "Commands:\n" + AlignedTable(rows);
+}
+
+absl::StatusOr<const AdminCommand*> FindCommand(const std::vector<std::string>& words) {
+  if (words.empty()) return absl::InvalidArgumentError("admin needs a command; see admin --help");
+  for (const AdminCommand& command : AdminCommands()) {
+    if (words[0] != command.name) continue;
+    const size_t given = words.size() - 1;
+    if (given >= command.min_arguments && given <= command.max_arguments) return &command;
+    return absl::InvalidArgumentError(
+        absl::StrCat("the command is: admin ", command.name, " ", command.arguments));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no admin command '", words[0], "'; see admin --help"));
+}
+
+}  // namespace
+
+absl::Status RunAdmin(int argc, char** argv) {
+  ServerAddress server{"localhost:50052"};
+  std::string token_file;
+  double timeout_s = 60;
+  AdminCall call;
+  OptionTable options("slotmatch_client admin COMMAND", "Runs a slotmatch_server.");
+  options.Text("server", "HOST:PORT", "address of the server's admin port", &server.address);
+  options.Flag("tls", "speak TLS with the server", &server.tls);
+  options.Text("tls-ca", "FILE", "authorities (PEM) the server's certificate may come from",
+               &server.ca_file);
+  options.Text("tls-cert", "FILE", "own certificate (PEM), for servers that ask for one",
+               &server.certificate_file);
+  options.Text("tls-key", "FILE", "its private key (PEM)", &server.key_file);
+  options.Text("token-file", "FILE", "file whose first line is a bearer token with role admin",
+               &token_file);
+  options.Flag("json", "print the answer as JSON", &call.json);
+  options.Text("out", "FILE", "trace-stop: where the trace goes", &call.out);
+  options.Integer("max-frames", "N", "trace-start: record at most N frames; 0: 10000",
+                  &call.max_frames);
+  options.Flag("end-sessions", "unload: open sessions end, too", &call.end_sessions);
+  options.Number("timeout", "SECONDS", "how long the server may take", &timeout_s);
+  SM_ASSIGN_OR_RETURN(auto words, options.Parse(argc, argv));
+  if (options.help_asked()) {
+    std::printf("%s\n%s", options.Help().c_str(), CommandHelp().c_str());
+    return absl::OkStatus();
+  }
+  if (options.version_asked()) {
+    std::printf("%s", VersionText("slotmatch_client", "").c_str());
+    return absl::OkStatus();
+  }
+  SM_ASSIGN_OR_RETURN(const AdminCommand* const command, FindCommand(words));
+  if (!token_file.empty()) {
+    SM_ASSIGN_OR_RETURN(server.token, ReadToken(token_file));
+  }
+  call.patience = absl::Seconds(timeout_s);
+  SM_ASSIGN_OR_RETURN(const auto channel,
+                      Connect(server, std::min(call.patience, absl::Seconds(5))));
+  call.stub = v1::AdminService::NewStub(channel);
+  call.arguments.assign(words.begin() + 1, words.end());
+  return Annotate(command->run(call), command->name);
+}
+
+}  // namespace slotmatch
