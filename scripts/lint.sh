@@ -5,7 +5,7 @@ source scripts/common.sh
 bash scripts/setup.sh
 ensure_packages scripts/packages/lint.txt
 bash scripts/format.sh --check
-shellcheck -x --severity=warning dev scripts/*.sh tests/integration/*.sh .ci/run
+shellcheck -x --severity=warning dev scripts/*.sh tests/integration/*.sh tests/deploy/*.sh .ci/run
 python3 tests/lint/include_rules.py .
 python3 tests/lint/named_tests.py .
 if [[ ${1:-} == --tidy ]]; then
