@@ -22,7 +22,7 @@ COPY trainer trainer
 ARG COMMIT=""
 RUN if [ -n "$COMMIT" ]; then git init -q . && echo "$COMMIT" >.git/HEAD; fi
 # Objects do not depend on where they are built; precompiled headers need the sloppiness.
-ENV CCACHE_BASEDIR=/src CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+ENV LANG=C.UTF-8 CCACHE_BASEDIR=/src CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 RUN --mount=type=cache,target=/root/.cache/ccache \
     cmake --preset release -DSLOTMATCH_BUILD_TESTS=OFF \
  && bash -euc 'source scripts/common.sh; build_preset release slotmatch_server slotmatch_client slotmatch_trainer'

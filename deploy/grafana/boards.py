@@ -117,10 +117,14 @@ def models():
             curves("Batch size", "Frames computed together, on average.", {"{{instance}}": size}),
             curves("Queues", "Frames that wait for the model, tasks that wait for a worker.",
                    {"{{queue}}": f"sum by (queue) ({of('slotmatch_queue_depth')})"}),
+            curves("Wait for the model p95", "By scheduling class.",
+                   {"{{class}}": quantile(0.95, "slotmatch_queue_wait_seconds", "class")}, "s"),
             curves("Seconds per frame", "Busy time over frames with a result.",
                    {"{{instance}}":
                     f"{total('slotmatch_engine_busy_seconds_total', 'instance')} / "
                     f"{total('slotmatch_frames_processed_total', 'instance')}"}, "s"),
+            curves("Frames bridged", "Left to the predictor for every computed one of a session.",
+                   {"{{instance}}": of("slotmatch_bridged_frames")}),
             heat("Batch sizes", "Batches per size.", total("slotmatch_batch_size_bucket", "le"),
                  "none"),
         ]),
@@ -145,9 +149,8 @@ def sessions():
                  (("green", None), ("orange", 0.7), ("red", 0.9)), 0),
             stat("Opened per minute", "Resumed ones included.",
                  f"60 * {total('slotmatch_sessions_opened_total')}", decimals=1),
-            stat("Refused per minute", "RESOURCE_EXHAUSTED.", "60 * " + total(
-                "grpc_server_handled_total",
-                more='grpc_method="Segment",grpc_code="ResourceExhausted"'),
+            stat("Refused per minute", "Not admitted, for any reason.",
+                 "60 * " + total("slotmatch_sessions_refused_total"),
                  steps=(("green", None), ("red", 0.1)), decimals=1),
             stat("Length p50", "Of sessions that ended.",
                  quantile(0.5, "slotmatch_session_duration_seconds"), "s"),
@@ -170,6 +173,14 @@ def sessions():
                    {"{{result}}": total("slotmatch_session_resumes_total", "result")}, "ops"),
             curves("Draining", "Servers that send their sessions away.",
                    {"{{instance}}": of("slotmatch_draining")}),
+        ]),
+        ("Overload", [
+            curves("Load level", "0 normal, 1 larger batches, 2 bridged frames, 3 no new sessions.",
+                   {"{{instance}}": of("slotmatch_load_level")}, most=3),
+            curves("Sessions refused", "By reason.",
+                   {"{{reason}}": total("slotmatch_sessions_refused_total", "reason")}, "ops"),
+            curves("Reserved memory", "By the sessions that are open.",
+                   {"{{instance}}": of("slotmatch_reserved_bytes")}, "bytes"),
         ]),
         ("Waiting", [
             curves("Dropped frames", "By the session's frame policy, or a drain.",
