@@ -25,16 +25,23 @@ RUN if [ -n "$COMMIT" ]; then git init -q . && echo "$COMMIT" >.git/HEAD; fi
 ENV LANG=C.UTF-8 CCACHE_BASEDIR=/src CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 RUN --mount=type=cache,target=/root/.cache/ccache \
     cmake --preset release -DSLOTMATCH_BUILD_TESTS=OFF \
- && bash -euc 'source scripts/common.sh; build_preset release slotmatch_server slotmatch_client slotmatch_trainer'
+ && bash -euc 'source scripts/common.sh; build_preset release slotmatch_server slotmatch_client slotmatch_trainer' \
+ && strip build/release/bin/slotmatch_*
 
 FROM ${DEBIAN} AS runtime
-COPY scripts/packages/runtime.txt /packages.txt
-RUN apt-get update \
- && sed 's/#.*//' /packages.txt \
-    | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends \
- && rm -rf /var/lib/apt/lists/* /packages.txt
 COPY --from=build /src/build/release/bin/slotmatch_server /src/build/release/bin/slotmatch_client \
      /src/build/release/bin/slotmatch_trainer /usr/local/bin/
+COPY scripts/packages/runtime.txt scripts/slim.sh /tmp/
+# One layer, so that what is removed again takes no room: package lists, manuals, and packages that
+# none of the programs' libraries are of, such as a compiler that graphics drivers bring along.
+RUN dpkg-query -W -f '${Package}\n' >/tmp/before \
+ && printf 'path-exclude=/usr/share/%s/*\n' man locale info doc >/etc/dpkg/dpkg.cfg.d/slim \
+ && echo 'path-include=/usr/share/doc/*/copyright' >>/etc/dpkg/dpkg.cfg.d/slim \
+ && apt-get update \
+ && sed 's/#.*//' /tmp/runtime.txt \
+    | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends \
+ && BEFORE=/tmp/before sh /tmp/slim.sh /usr/local/bin/slotmatch_* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /tmp/*
 # Paths in the settings are relative to this folder.
 WORKDIR /opt/slotmatch
 COPY LICENSE NOTICE ./

@@ -4,7 +4,7 @@
 
 # ensure_debian_base: build/deploy/base.tar
 ensure_debian_base() {
-  local base=build/deploy/base.tar mirror
+  local base=build/deploy/base.tar part=build/deploy/part.tar mirror
   [[ -f $base ]] && return 0
   mkdir -p build/deploy
   mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/*.sources 2>/dev/null || true)
@@ -17,6 +17,6 @@ ensure_debian_base() {
     --aptopt='DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; }' \
     --aptopt='Dir::Cache::pkgcache ""' --aptopt='Dir::Cache::srcpkgcache ""' \
     --customize-hook='rm -f "$1"/etc/resolv.conf "$1"/etc/hostname' \
-    bookworm "$base.part" "deb $mirror bookworm main" "deb $mirror bookworm-updates main"
-  mv "$base.part" "$base"
+    bookworm "$part" "deb $mirror bookworm main" "deb $mirror bookworm-updates main"
+  mv "$part" "$base"
 }
