@@ -17,8 +17,13 @@ comm -23 /tmp/installed /tmp/kept |
   xargs dpkg --purge --force-depends >/tmp/purged 2>&1 ||
   { tail -n 20 /tmp/purged; exit 1; }
 rm -f /tmp/installed /tmp/kept /tmp/purged "$BEFORE"
-# Bindings of a language that is not here.
-rm -f /usr/lib/*/libtorch_python.so*
+# Bindings of a language that is not here, and tables of character sets that nobody asks for.
+rm -rf /usr/lib/*/libtorch_python.so* /usr/lib/*/gconv
+# The reference libraries beside the faster ones that are used.
+case $(readlink -f /usr/lib/*/libblas.so.3 /usr/lib/*/liblapack.so.3) in
+  */blas/* | */lapack/*) ;;
+  *) rm -rf /usr/lib/*/blas /usr/lib/*/lapack ;;
+esac
 for program in $programs; do
   ! ldd "$program" | grep 'not found'
 done
