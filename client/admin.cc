@@ -1,11 +1,10 @@
 #include "client/admin.h"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "client/admin_commands.h"
-#include "client/channel.h"
+#include "client/server_options.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/base/text_table.h"
@@ -38,20 +37,12 @@ absl::StatusOr<const AdminCommand*> FindCommand(const std::vector<std::string>& 
 }  // namespace
 
 absl::Status RunAdmin(int argc, char** argv) {
-  ServerAddress server{"localhost:50052"};
-  std::string token_file;
+  ServerOptions server;
+  server.server.address = "localhost:50052";
   double timeout_s = 60;
   AdminCall call;
   OptionTable options("slotmatch_client admin COMMAND", "Runs a slotmatch_server.");
-  options.Text("server", "HOST:PORT", "address of the server's admin port", &server.address);
-  options.Flag("tls", "speak TLS with the server", &server.tls);
-  options.Text("tls-ca", "FILE", "authorities (PEM) the server's certificate may come from",
-               &server.ca_file);
-  options.Text("tls-cert", "FILE", "own certificate (PEM), for servers that ask for one",
-               &server.certificate_file);
-  options.Text("tls-key", "FILE", "its private key (PEM)", &server.key_file);
-  options.Text("token-file", "FILE", "file whose first line is a bearer token with role admin",
-               &token_file);
+  server.AddTo(&options);
   options.Flag("json", "print the answer as JSON", &call.json);
   options.Text("out", "FILE", "trace-stop: where the trace goes", &call.out);
   options.Integer("max-frames", "N", "trace-start: record at most N frames; 0: 10000",
@@ -68,12 +59,9 @@ absl::Status RunAdmin(int argc, char** argv) {
     return absl::OkStatus();
   }
   SM_ASSIGN_OR_RETURN(const AdminCommand* const command, FindCommand(words));
-  if (!token_file.empty()) {
-    SM_ASSIGN_OR_RETURN(server.token, ReadToken(token_file));
-  }
+  SM_RETURN_IF_ERROR(server.Finish());
   call.patience = absl::Seconds(timeout_s);
-  SM_ASSIGN_OR_RETURN(const auto channel,
-                      Connect(server, std::min(call.patience, absl::Seconds(5))));
+  SM_ASSIGN_OR_RETURN(const auto channel, server.Connect());
   call.stub = v1::AdminService::NewStub(channel);
   call.arguments.assign(words.begin() + 1, words.end());
   return Annotate(command->run(call), command->name);

@@ -65,6 +65,7 @@ grpc::ChannelArguments Arguments() {
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // any: an idle stream may be dead
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return arguments;
@@ -74,13 +75,6 @@ grpc::ChannelArguments Arguments() {
 
 absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
-absl::StatusOr<std::string> ReadToken(const std::string& file) {
-  SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTokenFileBytes));
-  std::string token = text.substr(0, text.find_first_of("\r\n"));
-  if (!token.empty()) return token;
-  return absl::InvalidArgumentError(file + " begins with an empty line");
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const ServerAddress& server,

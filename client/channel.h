@@ -29,10 +29,6 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const ServerAddress& serv
 // gRPC's status as ours.
 absl::Status FromGrpc(const grpc::Status& status);
 
-// The first line of a file: a token on the command line would be seen by every user of the machine.
-// kNotFound; INVALID_ARGUMENT when it is empty.
-absl::StatusOr<std::string> ReadToken(const std::string& file);
-
 // Makes a channel to a server whenever one is needed.
 using Connector = std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>()>;
 

@@ -124,6 +124,11 @@ class FileSink : public ResultSink {
                   {{"code", response.error().code()}, {"message", response.error().message()}}}});
       return options_.masks ? WriteOverlay(bgr) : absl::OkStatus();
     }
+    if (response.has_dropped()) {
+      ++dropped_;
+      WriteLine({{"frame", frame}, {"frame_id", response.dropped().frame_id()}, {"dropped", true}});
+      return options_.masks ? WriteOverlay(bgr) : absl::OkStatus();
+    }
     const v1::FrameResult& result = response.result();
     latencies_.push_back(result.timings().total_ms());
     Follow(frame, result);
@@ -225,6 +230,7 @@ class FileSink : public ResultSink {
                     {"session_id", opened_.session_id()},
                     {"frames", latencies_.size()},
                     {"frames_failed", failed_},
+                    {"frames_dropped", dropped_},
                     {"width", width_},
                     {"height", height_},
                     {"seconds", seconds},
@@ -247,7 +253,7 @@ class FileSink : public ResultSink {
   std::ofstream lines_;
   cv::VideoWriter video_;
   cv::Size video_size_;
-  int64_t next_ = 0, failed_ = 0;
+  int64_t next_ = 0, failed_ = 0, dropped_ = 0;
   int width_ = 0, height_ = 0;
   std::vector<double> latencies_;
   std::map<uint64_t, Track> tracks_;

@@ -27,7 +27,7 @@ class ResultSink {
                                                           const v1::SessionOpened& opened);
   virtual ~ResultSink() = default;
 
-  // A frame and what the server said about it: a result or a frame error.
+  // A frame and what the server said about it: a result, a frame error or that it was dropped.
   virtual absl::Status Add(const cv::Mat& bgr, const v1::SegmentResponse& response) = 0;
 
   // Closes the video and writes summary.json; `status` is how the stream ended. Returns the

@@ -1,36 +1,23 @@
 #include "client/run.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
-#include <atomic>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <opencv2/core/utils/logger.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "client/admin.h"
-#include "client/channel.h"
 #include "client/segment_list.h"
 #include "client/segment_video.h"
+#include "client/server_options.h"
 #include "client/stream_client.h"
-#include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/base/version.h"
 
 namespace slotmatch {
 namespace {
-
-std::atomic<bool> interrupted{false};  // set by a signal handler, which reaches nothing else
-
-void StopOnSignals() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupted = true; };
-  action.sa_flags = SA_RESETHAND | SA_RESTART;  // the second Ctrl-C ends the process
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 // FFmpeg and OpenCV print their own lines about damaged files; ours says it once.
 void QuietDecoders() {
@@ -41,24 +28,35 @@ void QuietDecoders() {
 }
 
 struct Arguments {
-  ServerAddress server{"localhost:50051"};
-  std::string token_file;
+  ServerOptions server;
   std::string health_service = "readiness";
-  double connect_timeout_s = 5;
   bool health = false, list_models = false, json = false, quiet = false;
   SegmentOptions segment;
   std::string list;  // of videos; empty: one video
   std::string shard = "0/1";
 };
 
+void AddSource(OptionTable* options, SegmentOptions* segment) {
+  options->Text(
+      "video", "SOURCE",
+      "video file, folder of pictures, pattern of pictures ('in/*.png'), - (stdin), camera "
+      "(0, /dev/video0) or stream URL (rtsp://...)",
+      &segment->source);
+  options->Text("stdin-format", "FORMAT",
+                "what stdin holds: mjpeg, or pixels as bgr24:640x360 (also rgb24, gray)",
+                &segment->stdin_format);
+  options->Text("frame-policy", "NAME",
+                "frames that come faster than they are computed: block, latest, drop-oldest or "
+                "drop-newest; empty: latest for cameras and streams, else block",
+                &segment->frame_policy);
+}
+
 OptionTable Table(Arguments* arguments) {
   OptionTable options("slotmatch_client",
                       "Sends a video to a slotmatch_server and writes what comes back. "
                       "'slotmatch_client admin --help' runs a server.");
   SegmentOptions* segment = &arguments->segment;
-  options.Text("video", "SOURCE",
-               "video file, folder of pictures, - (Motion JPEG on stdin), camera index or URL",
-               &segment->source);
+  AddSource(&options, segment);
   options.Text("out", "DIR", "writes overlay.mp4, masks/, slots.jsonl and summary.json there",
                &segment->out);
   options.Text(
@@ -68,15 +66,7 @@ OptionTable Table(Arguments* arguments) {
       &arguments->list);
   options.Text("shard", "I/N", "takes every N-th video of the list, from the I-th on",
                &arguments->shard);
-  options.Text("server", "HOST:PORT", "address of the server", &arguments->server.address);
-  options.Flag("tls", "speak TLS with the server", &arguments->server.tls);
-  options.Text("tls-ca", "FILE", "authorities (PEM) the server's certificate may come from",
-               &arguments->server.ca_file);
-  options.Text("tls-cert", "FILE", "own certificate (PEM), for servers that ask for one",
-               &arguments->server.certificate_file);
-  options.Text("tls-key", "FILE", "its private key (PEM)", &arguments->server.key_file);
-  options.Text("token-file", "FILE", "file whose first line is the bearer token",
-               &arguments->token_file);
+  arguments->server.AddTo(&options);
   options.Text("model", "NAME", "model to use; empty: the server's default", &segment->model);
   options.Text("masks", "SIZE", "masks the server sends: source, grid (smaller) or none",
                &segment->masks);
@@ -84,16 +74,15 @@ OptionTable Table(Arguments* arguments) {
   options.Integer("jpeg-quality", "1..100", "quality of sent JPEGs", &segment->jpeg_quality);
   options.Integer("max-frames", "N", "stop after N frames; 0: all", &segment->max_frames);
   options.Integer("stride", "N", "send every N-th frame", &segment->stride);
-  options.Number("resume-for", "SECONDS",
-                 "when the server is lost, go on at another one found within this time",
-                 &segment->resume_for_s);
+  options.Number(
+      "resume-for", "SECONDS",
+      "when the server, a camera or a stream is lost, go on if one is found in this time",
+      &segment->resume_for_s);
   options.Flag("json", "print the summary as JSON on stdout", &arguments->json);
   options.Flag("quiet", "no progress bar", &arguments->quiet);
   options.Flag("health", "exit 0 when the server is ready, 69 when not", &arguments->health);
   options.Text("health-service", "NAME", "name that --health asks for", &arguments->health_service);
   options.Flag("list-models", "print the models the server has loaded", &arguments->list_models);
-  options.Number("connect-timeout", "SECONDS", "how long to wait for the server",
-                 &arguments->connect_timeout_s);
   return options;
 }
 
@@ -121,8 +110,7 @@ void PrintSummary(const nlohmann::json& summary, const std::string& out) {
 }
 
 absl::Status Segment(const Connector& connect, Arguments* arguments) {
-  StopOnSignals();
-  arguments->segment.stop = &interrupted;
+  arguments->segment.stop = StopOnSignals();
   arguments->segment.progress = !arguments->quiet;
   const SegmentReport report = SegmentVideo(connect, arguments->segment);
   if (report.summary != nullptr) {
@@ -151,10 +139,9 @@ absl::Status SegmentListed(const Connector& connect, Arguments* arguments) {
   if (!arguments->segment.source.empty()) {
     return absl::InvalidArgumentError("--video and --list exclude each other");
   }
-  StopOnSignals();
   options.list = arguments->list;
   options.segment = arguments->segment;
-  options.segment.stop = &interrupted;
+  options.segment.stop = StopOnSignals();
   options.segment.progress = !arguments->quiet;
   options.on_video = [json = arguments->json](const ListedVideo& video,
                                               const SegmentReport& report) {
@@ -187,11 +174,9 @@ absl::Status RunClient(int argc, char** argv) {
     return absl::InvalidArgumentError("--video SOURCE or --list FILE is needed; see --help");
   }
   QuietDecoders();
-  if (!arguments.token_file.empty()) {
-    SM_ASSIGN_OR_RETURN(arguments.server.token, ReadToken(arguments.token_file));
-  }
-  const absl::Duration patience = absl::Seconds(arguments.connect_timeout_s);
-  const Connector connect = [&] { return Connect(arguments.server, patience); };
+  SM_RETURN_IF_ERROR(arguments.server.Finish());
+  const absl::Duration patience = absl::Seconds(arguments.server.connect_timeout_s);
+  const Connector connect = [&] { return arguments.server.Connect(); };
   if (!asks && !arguments.list.empty()) return SegmentListed(connect, &arguments);
   if (!asks) return Segment(connect, &arguments);
   SM_ASSIGN_OR_RETURN(const auto channel, connect());

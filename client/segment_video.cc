@@ -21,11 +21,29 @@ namespace {
 // Frames sent and not yet answered that are kept for their overlay: bounds the client's memory.
 constexpr size_t kFramesInFlight = 8;
 
+struct PolicyRow {
+  const char* name;
+  v1::FramePolicy policy;
+};
+constexpr PolicyRow kPolicies[] = {{"block", v1::FRAME_POLICY_BLOCK},
+                                   {"latest", v1::FRAME_POLICY_LATEST_ONLY},
+                                   {"drop-oldest", v1::FRAME_POLICY_DROP_OLDEST},
+                                   {"drop-newest", v1::FRAME_POLICY_DROP_NEWEST}};
+
+absl::StatusOr<v1::FramePolicy> PolicyOf(const std::string& name) {
+  if (name.empty()) return v1::FRAME_POLICY_UNSPECIFIED;
+  for (const PolicyRow& row : kPolicies) {
+    if (name == row.name) return row.policy;
+  }
+  return absl::InvalidArgumentError("--frame-policy is '" + name +
+                                    "'; it must be block, latest, drop-oldest or drop-newest");
+}
+
 absl::StatusOr<v1::SessionConfig> ConfigOf(const SegmentOptions& options) {
   v1::SessionConfig config;
   config.set_model(options.model);
-  // Frames left out on purpose are no gaps.
-  if (options.stride > 1) config.set_gap_policy(v1::GAP_POLICY_HOLD);
+  SM_ASSIGN_OR_RETURN(const v1::FramePolicy policy, PolicyOf(options.frame_policy));
+  config.set_frame_policy(policy);
   config.mutable_mask()->set_encoding(v1::MASK_ENCODING_INDEX_RLE);
   if (options.masks == "grid") {
     config.mutable_mask()->set_size(v1::MASK_SIZE_GRID);
@@ -95,11 +113,14 @@ class Sender {
 
   absl::Status Send() {
     int64_t sent = 0;
+    int64_t due = 0;  // the next frame of the stride
     for (int64_t i = 0; !Stopped(); ++i) {
       if (options_.max_frames > 0 && sent == options_.max_frames) break;
       SM_ASSIGN_OR_RETURN(const auto picture, source_->Next());
       if (!picture.has_value()) break;
-      if (i % options_.stride != 0) continue;
+      i += picture->skipped;
+      if (i < due) continue;
+      due = i - i % options_.stride + options_.stride;
       v1::Frame frame;
       frame.set_frame_id(i);
       frame.set_capture_time_us(absl::ToUnixMicros(absl::Now()));
@@ -139,8 +160,15 @@ int64_t FramesToSend(const FrameSource& source, const SegmentOptions& options) {
 
 absl::Status Segment(const Connector& connect, const SegmentOptions& options,
                      SegmentReport* report) {
-  SM_ASSIGN_OR_RETURN(const v1::SessionConfig config, ConfigOf(options));
-  SM_ASSIGN_OR_RETURN(const auto source, OpenFrameSource(options.source));
+  SM_ASSIGN_OR_RETURN(v1::SessionConfig config, ConfigOf(options));
+  SourceOptions source_options;
+  source_options.stdin_format = options.stdin_format;
+  source_options.patience = absl::Seconds(options.resume_for_s);
+  source_options.stop = options.stop;
+  SM_ASSIGN_OR_RETURN(const auto source, OpenFrameSource(options.source, source_options));
+  if (options.frame_policy.empty() && source->live()) {
+    config.set_frame_policy(v1::FRAME_POLICY_LATEST_ONLY);
+  }
   ResumeOptions resume;
   resume.connect = connect;
   resume.patience = absl::Seconds(options.resume_for_s);

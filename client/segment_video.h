@@ -20,7 +20,11 @@ struct SegmentOptions {
   int64_t jpeg_quality = 95;
   int64_t stride = 1;        // sends every n-th frame
   int64_t max_frames = 0;    // 0: all
-  double resume_for_s = 60;  // how long to look for a server when one is lost; 0: give up at once
+  double resume_for_s = 60;  // how long to look for a server, or a live source, that is lost
+  std::string stdin_format = "mjpeg";  // see OpenStdin
+  // What the server does with frames that come faster than it computes: block, latest,
+  // drop-oldest or drop-newest; empty: latest for live sources, else block.
+  std::string frame_policy;
   bool progress = true;
   std::atomic<bool>* stop = nullptr;  // borrowed; true: send no more
 };

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# bench [arguments]     compares backbone, whole model and service in one run (--help: options)
+# bench [service]       compares backbone, whole model and service in one run; service: also the latency
+#                       and memory the service adds, against bars (--help: options)
 set -euo pipefail
 source scripts/common.sh
 bash scripts/setup.sh
-build_preset release slotmatch_server slotmatch_bench
-exec build/release/bin/slotmatch_bench "$@"
+build_preset release slotmatch_server service_bench
+exec build/release/tests/service_bench "$@"

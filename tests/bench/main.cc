@@ -1,130 +1,141 @@
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/base/options.h"
-#include "core/base/progress.h"
 #include "core/base/status.h"
 #include "core/base/version.h"
 #include "core/engine/torch_runner.h"
-#include "tests/bench/engine_bench.h"
-#include "tests/bench/service_bench.h"
+#include "tests/bench/bench_run.h"
 
 namespace slotmatch {
 namespace {
 
-struct Arguments {
-  std::string model = "models/slotmatch/1", video = "samples/cups.mp4", json;
-  int64_t streams = 4, steps = 10, rounds = 5, threads = 0;
-};
+constexpr char kProgram[] = "service_bench";
 
-// Frames per second of one round each; a round runs all three, so that a machine whose speed
-// drifts slows all of them.
-struct Round {
-  double backbone = 0, model = 0, service = 0;
-};
+// Bars of `service`.
+constexpr int64_t kServiceStreams = 8;
+constexpr double kMinServiceToEngine = 0.95;
+constexpr double kMaxAddedShare = 0.25;  // of the model's time for a frame
+constexpr double kMaxSessionBytes = 64 * 1024;
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-template <typename F>
-double MedianOf(const std::vector<Round>& rounds, F value) {
-  std::vector<double> values;
-  for (const Round& round : rounds) values.push_back(value(round));
-  return Median(std::move(values));
-}
-
-absl::StatusOr<Round> RunRound(const Arguments& a, EngineBench* engine, ServiceBench* service) {
-  const auto streams = static_cast<int>(a.streams), steps = static_cast<int>(a.steps);
-  const auto frames = static_cast<double>(a.streams * a.steps);
-  Round round;
-  round.backbone = frames / absl::ToDoubleSeconds(engine->Backbone(streams, steps));
-  SM_ASSIGN_OR_RETURN(const absl::Duration model, engine->WholeModel(streams, steps));
-  round.model = frames / absl::ToDoubleSeconds(model);
-  SM_ASSIGN_OR_RETURN(const absl::Duration served, service->Run(streams, steps));
-  round.service = frames / absl::ToDoubleSeconds(served);
-  return round;
-}
-
-nlohmann::json Report(const Arguments& a, const EngineBench& engine, const ServiceBench& service,
-                      const std::vector<Round>& rounds) {
-  const double backbone = MedianOf(rounds, [](const Round& r) { return r.backbone; });
-  const double model = MedianOf(rounds, [](const Round& r) { return r.model; });
-  const double served = MedianOf(rounds, [](const Round& r) { return r.service; });
-  const double model_ratio = MedianOf(rounds, [](const Round& r) { return r.model / r.backbone; });
-  const double service_ratio = MedianOf(rounds, [](const Round& r) { return r.service / r.model; });
-  const double rss_mib = static_cast<double>(service.peak_rss_bytes()) / (1 << 20);
+void PrintSpeeds(const BenchOptions& options, const BenchWorld& world, const Speeds& speeds) {
+  const ModelInfo& info = world.engine->info();
   std::printf("%s\nmodel %s, %dx%d px, %lld streams, medians of %lld rounds of %lld frames\n\n",
-              engine.description().c_str(), engine.info().name.c_str(),
-              engine.info().input_width_px, engine.info().input_height_px,
-              static_cast<long long>(a.streams), static_cast<long long>(a.rounds),
-              static_cast<long long>(a.streams * a.steps));
+              world.engine->description().c_str(), info.name.c_str(), info.input_width_px,
+              info.input_height_px, static_cast<long long>(options.streams),
+              static_cast<long long>(options.rounds),
+              static_cast<long long>(options.streams * options.steps));
+  const Round& fps = speeds.fps;
   std::printf("%-22s %10s %10s   %s\n", "", "frames/s", "ms/frame", "ratio");
-  std::printf("%-22s %10.2f %10.1f\n", "backbone alone", backbone, 1000 / backbone);
-  std::printf("%-22s %10.2f %10.1f   %.3f of backbone\n", "whole model (engine)", model,
-              1000 / model, model_ratio);
-  std::printf("%-22s %10.2f %10.1f   %.3f of engine\n", "through the service", served,
-              1000 / served, service_ratio);
-  std::printf("\nserver's peak memory %.0f MiB\n", rss_mib);
-  return {{"streams", a.streams},
-          {"backbone_fps", backbone},
-          {"engine_fps", model},
-          {"service_fps", served},
-          {"engine_to_backbone", model_ratio},
-          {"service_to_engine", service_ratio},
-          {"server_peak_rss_mib", rss_mib}};
+  std::printf("%-22s %10.2f %10.1f\n", "backbone alone", fps.backbone, 1000 / fps.backbone);
+  std::printf("%-22s %10.2f %10.1f   %.3f of backbone\n", "whole model (engine)", fps.model,
+              1000 / fps.model, speeds.model_to_backbone);
+  std::printf("%-22s %10.2f %10.1f   %.3f of engine\n", "through the service", fps.service,
+              1000 / fps.service, speeds.service_to_model);
+  std::printf("\nserver's peak memory %.0f MiB\n",
+              static_cast<double>(world.server->peak_rss_bytes()) / (1 << 20));
 }
 
-absl::Status Bench(const Arguments& a, const std::string& program) {
-  if (a.streams < 1 || a.steps < 1 || a.rounds < 1) {
-    return absl::InvalidArgumentError("--streams, --steps and --rounds must be at least 1");
+nlohmann::json SpeedsJson(const BenchOptions& options, const Speeds& speeds) {
+  return {{"streams", options.streams},
+          {"backbone_fps", speeds.fps.backbone},
+          {"engine_fps", speeds.fps.model},
+          {"service_fps", speeds.fps.service},
+          {"engine_to_backbone", speeds.model_to_backbone},
+          {"service_to_engine", speeds.service_to_model}};
+}
+
+// What is measured against a bar.
+class Bars {
+ public:
+  void Row(const std::string& name, double value, const char* unit, bool at_least, double bar) {
+    const bool met = at_least ? value >= bar : value <= bar;
+    text_ += absl::StrFormat("%-52s %10.3f %-6s %s %-10.4g %s\n", name, value, unit,
+                             at_least ? ">=" : "<=", bar, met ? "met" : "MISSED");
+    if (!met) absl::StrAppend(&missed_, missed_.empty() ? "" : ", ", name);
   }
-  SM_ASSIGN_OR_RETURN(const auto engine, EngineBench::Open(a.model, static_cast<int>(a.threads)));
-  ServiceBench::Options options;
-  options.server = (std::filesystem::path(program).parent_path() / "slotmatch_server").string();
-  options.model = a.model;
-  options.video = a.video;
-  options.threads = static_cast<int>(a.threads);
-  SM_ASSIGN_OR_RETURN(const auto service, ServiceBench::Start(options));
-  SM_RETURN_IF_ERROR(RunRound(a, engine.get(), service.get()).status());  // warm-up, not counted
-  std::vector<Round> rounds;
-  Progress progress("bench", "rounds", a.rounds);
-  for (int64_t i = 0; i < a.rounds; ++i) {
-    SM_ASSIGN_OR_RETURN(const Round round, RunRound(a, engine.get(), service.get()));
-    rounds.push_back(round);
-    progress.Update(i + 1);
+  const std::string& text() const { return text_; }
+  absl::Status status() const {
+    return missed_.empty() ? absl::OkStatus() : absl::InternalError("bars missed: " + missed_);
   }
-  progress.Finish();
-  const nlohmann::json report = Report(a, *engine, *service, rounds);
-  return a.json.empty() ? absl::OkStatus() : WriteFileAtomically(a.json, report.dump(2) + "\n");
+
+ private:
+  std::string text_, missed_;
+};
+
+absl::Status ServiceBars(const BenchOptions& options, const Speeds& speeds, BenchWorld* world,
+                         nlohmann::json* report) {
+  SM_ASSIGN_OR_RETURN(const AddedLatency added, MeasureAdded(options, world));
+  SM_ASSIGN_OR_RETURN(const SessionMemory memory, MeasureSessions(options, world));
+  Bars bars;
+  bars.Row(absl::StrCat("service/engine, ", options.streams, " streams"), speeds.service_to_model,
+           "", true, kMinServiceToEngine);
+  bars.Row("p99 added to the model's time, one stream", added.p99_ms, "ms", false,
+           kMaxAddedShare * added.model_ms);
+  bars.Row(absl::StrCat("memory per session, ", memory.idle, " idle"), memory.idle_bytes / 1024,
+           "KiB", false, kMaxSessionBytes / 1024);
+  bars.Row(absl::StrCat("memory per session, ", memory.idle, " idle and ", memory.live, " live"),
+           memory.all_bytes / 1024, "KiB", false, kMaxSessionBytes / 1024);
+  std::printf(
+      "\n%s\nmodel's time for a frame of one stream %.1f ms; %d live streams beside %d idle "
+      "ones: %.2f frames/s\n",
+      bars.text().c_str(), added.model_ms, memory.live, memory.idle, memory.live_fps);
+  report->update({{"added_p99_ms", added.p99_ms},
+                  {"model_ms", added.model_ms},
+                  {"idle_sessions", memory.idle},
+                  {"idle_session_bytes", memory.idle_bytes},
+                  {"live_sessions", memory.live},
+                  {"session_bytes", memory.all_bytes},
+                  {"live_fps", memory.live_fps}});
+  return bars.status();
+}
+
+absl::Status Bench(const BenchOptions& options, bool service, const std::string& json) {
+  SM_ASSIGN_OR_RETURN(BenchWorld world, OpenWorld(options));
+  SM_ASSIGN_OR_RETURN(const Speeds speeds, CompareSpeeds(options, &world));
+  PrintSpeeds(options, world, speeds);
+  nlohmann::json report = SpeedsJson(options, speeds);
+  const absl::Status status =
+      service ? ServiceBars(options, speeds, &world, &report) : absl::OkStatus();
+  report["server_peak_rss_bytes"] = world.server->peak_rss_bytes();
+  if (!json.empty()) SM_RETURN_IF_ERROR(WriteFileAtomically(json, report.dump(2) + "\n"));
+  return status;
 }
 
 absl::Status Main(int argc, char** argv) {
-  Arguments a;
-  OptionTable options("slotmatch_bench",
+  BenchOptions bench;
+  std::string json;
+  int64_t streams = 0;
+  OptionTable options(kProgram,
                       "Compares the backbone alone, the whole model and the model through the "
-                      "service, in one run.");
-  options.Text("model", "DIR", "model directory", &a.model);
-  options.Text("video", "FILE", "frames to send", &a.video);
-  options.Integer("streams", "N", "streams at once", &a.streams);
-  options.Integer("steps", "N", "frames of each stream in a round", &a.steps);
-  options.Integer("rounds", "N", "rounds counted", &a.rounds);
-  options.Integer("threads", "N", "LibTorch threads; 0: all CPUs", &a.threads);
-  options.Text("json", "FILE", "write the figures there", &a.json);
-  SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
+                      "service, in one run. With `service`: also the latency and memory the "
+                      "service adds, against bars; exit 70 when one is missed.");
+  options.Text("model", "DIR", "model directory", &bench.model);
+  options.Text("video", "FILE", "frames to send", &bench.video);
+  options.Integer("streams", "N", "streams at once; 0: 4, or 8 with service", &streams);
+  options.Integer("steps", "N", "frames of each stream in a round", &bench.steps);
+  options.Integer("rounds", "N", "rounds counted", &bench.rounds);
+  options.Integer("threads", "N", "LibTorch threads; 0: all CPUs", &bench.threads);
+  options.Text("json", "FILE", "write the figures there", &json);
+  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
   if (options.help_asked()) std::printf("%s", options.Help().c_str());
-  if (options.version_asked()) {
-    std::printf("%s", VersionText("slotmatch_bench", TorchLibraries()).c_str());
-  }
+  if (options.version_asked()) std::printf("%s", VersionText(kProgram, TorchLibraries()).c_str());
   if (options.help_asked() || options.version_asked()) return absl::OkStatus();
-  return Bench(a, argv[0]);
+  const bool service = !rest.empty() && rest.front() == "service";
+  if (rest.size() > (service ? 1 : 0)) {
+    return absl::InvalidArgumentError("unexpected argument '" + rest.back() + "'; see --help");
+  }
+  if (streams == 0 && service) streams = kServiceStreams;
+  if (streams != 0) bench.streams = streams;
+  const std::filesystem::path build =
+      std::filesystem::absolute(argv[0]).parent_path().parent_path();
+  bench.server = (build / "bin" / "slotmatch_server").string();
+  return Bench(bench, service, json);
 }
 
 }  // namespace
@@ -132,5 +143,5 @@ absl::Status Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   slotmatch::InitLog("warning", /*json=*/false);
-  return slotmatch::ExitStatus("slotmatch_bench", slotmatch::Main(argc, argv));
+  return slotmatch::ExitStatus(slotmatch::kProgram, slotmatch::Main(argc, argv));
 }

@@ -40,7 +40,7 @@ folder=$(sed -n 's/^WorkingDirectory=//p' "$unit")
 install -d -m 777 "$root/tmp/run"
 # Not through a function: $! has to be the server itself.
 chroot "$root" setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=-all \
-  bash -c "cd $folder && exec $command --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --ready-file /tmp/run/ready" \
+  bash -c "cd $folder && exec $command --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --admin none --ready-file /tmp/run/ready" \
   >build/deploy/deb-server.log 2>&1 &
 server=$!
 for _ in $(seq 1200); do

@@ -89,7 +89,7 @@ class Monitored(contextlib.ExitStack):
     def __enter__(self):
         ready = self.folder / "ready.json"
         server = self.start("server", tools.BIN / "slotmatch_server", "--model", MODEL,
-                            "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
+                            "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--admin", "none",
                             "--ready-file", ready, "--set", "limits.max_sessions=8")
         training = self.train()
         wait_for("ready server", lambda: ready.exists() or self.ended(server, "server"))

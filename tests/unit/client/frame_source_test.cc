@@ -3,9 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
+#include <filesystem>
 #include <opencv2/videoio.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "tests/support/pictures.h"
 #include "tests/support/status_matchers.h"
@@ -63,6 +64,36 @@ TEST(OpenFrameSource, CamerasAndStreamsThatDoNotAnswerAreUnavailable) {
   EXPECT_THAT(OpenFrameSource("987"), FailsWith(StatusCode::kUnavailable, "camera 987"));
   EXPECT_THAT(OpenFrameSource("rtsp://127.0.0.1:1/x"),
               FailsWith(StatusCode::kUnavailable, "stream"));
+}
+
+TEST(OpenFrameSource, DeviceThatIsNoCameraIsUnavailable) {
+  EXPECT_THAT(OpenFrameSource("/dev/null"),
+              FailsWith(StatusCode::kUnavailable, "camera /dev/null"));
+}
+
+TEST(OpenFrameSource, PatternsGiveTheFilesTheyMatchInNameOrder) {
+  const TempDir dir;
+  for (const int width : {12, 10, 11}) {
+    dir.Write(absl::StrCat("f", width, ".png"), PngBytes(MakePicture(width, 6)));
+  }
+  dir.Write("g13.png", PngBytes(MakePicture(13, 6)));
+  const auto source = OpenFrameSource(dir.File("f*.png"));
+  ASSERT_THAT(source, IsOk());
+  EXPECT_EQ((*source)->num_frames(), 3);
+  EXPECT_FALSE((*source)->live());
+  std::vector<ClientFrame> frames;
+  ASSERT_THAT(ReadAll(source->get(), &frames), IsOk());
+  ASSERT_EQ(frames.size(), 3u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(frames[i].bgr.cols, 10 + i);
+  EXPECT_THAT(OpenFrameSource(dir.File("h*.png")),
+              FailsWith(StatusCode::kNotFound, "no file matches"));
+}
+
+TEST(OpenFrameSource, FileWithAPatternsCharactersInItsNameIsAFile) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.File("in[1]"));
+  dir.Write("in[1]/a.png", PngBytes(MakePicture(8, 6)));
+  EXPECT_THAT(OpenFrameSource(dir.File("in[1]")), IsOk());
 }
 
 TEST(FolderSource, GivesPicturesInNameOrderWithTheirOwnBytes) {
@@ -134,44 +165,6 @@ TEST(CaptureSource, CutVideoGivesWhatIsThereThenDataLoss) {
   EXPECT_THAT(ReadAll(source->get(), &frames), FailsWith(StatusCode::kDataLoss, "cut.avi"));
   EXPECT_GT(frames.size(), 5u);
   EXPECT_LT(frames.size(), 40u);
-}
-
-class MotionJpegSource : public testing::Test {
- protected:
-  // Reads everything from a standard input that holds `bytes`.
-  absl::Status Read(const std::string& bytes) {
-    if (std::freopen(dir_.Write("stdin", bytes).c_str(), "rb", stdin) == nullptr) {
-      return absl::InternalError("no standard input");
-    }
-    return ReadAll(OpenFrameSource("-")->get(), &frames_);
-  }
-  const TempDir dir_;
-  std::vector<ClientFrame> frames_;
-};
-
-TEST_F(MotionJpegSource, SplitsPicturesAndSkipsWhatIsBetween) {
-  const std::string a = JpegBytes(MakePicture(32, 24, 1)), b = JpegBytes(MakePicture(16, 8, 2));
-  ASSERT_THAT(Read("--boundary\r\n" + a + "\r\n--boundary\r\n" + b), IsOk());
-  ASSERT_EQ(frames_.size(), 2u);
-  EXPECT_EQ(frames_[0].encoded, a);
-  EXPECT_EQ(frames_[1].encoded, b);
-  EXPECT_EQ(frames_[1].bgr.size(), cv::Size(16, 8));
-}
-
-TEST_F(MotionJpegSource, OtherInputIsDataLoss) {
-  EXPECT_THAT(Read(""), FailsWith(StatusCode::kDataLoss, "no Motion JPEG"));
-  EXPECT_THAT(Read(std::string(100000, 'x')), FailsWith(StatusCode::kDataLoss, "no Motion JPEG"));
-}
-
-TEST_F(MotionJpegSource, EndInsideAPictureIsDataLossAfterTheWholeOnes) {
-  const std::string jpeg = JpegBytes(MakePicture(32, 24, 1));
-  EXPECT_THAT(Read(jpeg + jpeg.substr(0, jpeg.size() / 2)),
-              FailsWith(StatusCode::kDataLoss, "middle of a picture"));
-  EXPECT_EQ(frames_.size(), 1u);
-}
-
-TEST_F(MotionJpegSource, DamagedPictureIsDataLoss) {
-  EXPECT_THAT(Read("\xFF\xD8 no picture \xFF\xD9"), FailsWith(StatusCode::kDataLoss, "picture 0"));
 }
 
 }  // namespace
