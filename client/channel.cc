@@ -42,7 +42,6 @@ class TokenInterceptorFactory : public grpc::experimental::ClientInterceptorFact
   const std::string value_;
 };
 
-constexpr int64_t kMaxTokenFileBytes = 4096;
 
 absl::Status ReadInto(const std::string& file, std::string* text) {
   if (file.empty()) return absl::OkStatus();

@@ -15,7 +15,7 @@ out=build/demo
 bin=build/release/bin
 mkdir -p "$out"
 rm -f "$out/ready.json"
-"$bin/slotmatch_server" --model models/slotmatch/1 --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --admin none \
+"$bin/slotmatch_server" --model models/slotmatch/1 --listen 127.0.0.1:0 --metrics 127.0.0.1:0 \
   --admin none --ready-file "$out/ready.json" 2>"$out/server.log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT

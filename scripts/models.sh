@@ -57,10 +57,10 @@ train_teacher() {
   stage slotcontrast slotcontrast
   stage slotcontrast_2 slotcontrast_long
   stage slotcontrast_3 slotcontrast_long "init_from=${run}_2/$result" \
-    losses[0].position_weight=0.6 losses[3].weight=0.3 data.clip_frames=8 \
+    losses[grouping].position_weight=0.6 losses[slot_contrast].weight=0.3 data.clip_frames=8 \
     optim.learning_rate=1e-3 optim.decay_steps=350 loop.max_steps=1000
   stage slotcontrast_4 slotcontrast_long "init_from=${run}_3/$result" \
-    losses[0].position_weight=0.8 losses[3].weight=0.25 data.clip_frames=5 data.batch_clips=7 \
+    losses[grouping].position_weight=0.8 losses[slot_contrast].weight=0.25 data.clip_frames=5 data.batch_clips=7 \
     data.datasets[0].weight=2 optim.learning_rate=8e-4 optim.decay_steps=400 loop.max_steps=700
   "$trainer" export --run "${run}_4" --checkpoint "${run}_3/checkpoints/step_000001000" \
     --checkpoint "${run}_4/checkpoints/step_000000700" --to models/slotcontrast/1 \

@@ -29,4 +29,15 @@ int UsableCpus() {
   return std::max(1, std::min(affine, CgroupCpus(affine)));
 }
 
+bool CpuHasBfloat16() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("flags", 0) != 0 && line.rfind("Features", 0) != 0) continue;  // x86, Arm
+    line += ' ';
+    return line.find(" avx512_bf16 ") != std::string::npos ||
+           line.find(" amx_bf16 ") != std::string::npos || line.find(" bf16 ") != std::string::npos;
+  }
+  return false;
+}
+
 }  // namespace slotmatch

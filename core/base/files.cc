@@ -24,13 +24,6 @@ absl::Status IoError(const std::string& what, const std::string& path) {
   return errno == ENOENT ? absl::NotFoundError(text) : absl::AbortedError(text);
 }
 
-absl::Status SyncFolder(const std::string& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return IoError("open folder", folder);
-  const absl::Cleanup close_fd = [fd] { close(fd); };
-  return fsync(fd) == 0 ? absl::OkStatus() : IoError("sync folder", folder);
-}
-
 absl::Status WriteAndSync(const std::string& path, const std::string& bytes) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return IoError("create", path);
@@ -103,6 +96,13 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& byt
     return failed;
   }
   return SyncFolder(folder);
+}
+
+absl::Status SyncFolder(const std::string& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return IoError("open folder", folder);
+  const absl::Cleanup close_fd = [fd] { close(fd); };
+  return fsync(fd) == 0 ? absl::OkStatus() : IoError("sync folder", folder);
 }
 
 std::string Sha256Hex(const std::string& bytes) {

@@ -15,6 +15,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes 
 // happens: temporary file, fsync, rename, fsync of the folder. Creates missing folders.
 absl::Status WriteFileAtomically(const std::string& path, const std::string& bytes);
 
+// fsync of a folder: what was created, renamed or removed in it survives a power cut.
+absl::Status SyncFolder(const std::string& folder);
+
 // Lower-case hex SHA-256 of bytes, and of a file read in pieces.
 std::string Sha256Hex(const std::string& bytes);
 absl::StatusOr<std::string> Sha256OfFile(const std::string& path);

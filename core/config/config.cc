@@ -4,13 +4,15 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "core/base/files.h"
 #include "core/base/status.h"
+#include "core/config/layers.h"
 
 namespace slotmatch {
 namespace {
@@ -34,10 +36,13 @@ class ErrorList : public google::protobuf::io::ErrorCollector {
   std::string text_;
 };
 
-// One step of an override path: a field name and, for a repeated field, an index.
+// One step of an override path: a field name and, for a repeated field, an index or the name of an
+// entry.
 struct PathStep {
   std::string field;
   int index = -1;
+  std::string key;
+  bool in_list() const { return index >= 0 || !key.empty(); }
 };
 
 absl::StatusOr<PathStep> ParseStep(const std::string& text) {
@@ -45,10 +50,14 @@ absl::StatusOr<PathStep> ParseStep(const std::string& text) {
   const size_t bracket = text.find('[');
   step.field = text.substr(0, bracket);
   if (bracket == std::string::npos) return step;
-  if (!absl::EndsWith(text, "]") ||
-      !absl::SimpleAtoi(text.substr(bracket + 1, text.size() - bracket - 2), &step.index) ||
-      step.index < 0) {
-    return absl::FailedPreconditionError(absl::StrCat("'", text, "' is not a field[index]"));
+  step.key = text.substr(bracket + 1, text.size() - std::min(text.size(), bracket + 2));
+  if (int index; absl::SimpleAtoi(step.key, &index)) {
+    step.index = index;
+    step.key.clear();
+  }
+  if (!absl::EndsWith(text, "]") || !step.in_list()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("'", text, "' is not a field[index] or field[name]"));
   }
   return step;
 }
@@ -64,6 +73,13 @@ absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, const s
       "no setting '", name, "' in ", message.GetDescriptor()->name(), "; it has: ", known));
 }
 
+absl::StatusOr<Message*> EntryNamed(const PathStep& step, const FieldDescriptor* field,
+                                    Message* message) {
+  if (Message* entry = FindNamedEntry(field, step.key, message); entry != nullptr) return entry;
+  return absl::FailedPreconditionError(
+      absl::StrCat("'", step.field, "' has no entry of the name '", step.key, "'"));
+}
+
 absl::StatusOr<Message*> Descend(const PathStep& step, const FieldDescriptor* field,
                                  Message* message) {
   if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
@@ -71,6 +87,7 @@ absl::StatusOr<Message*> Descend(const PathStep& step, const FieldDescriptor* fi
   }
   const auto* reflection = message->GetReflection();
   if (!field->is_repeated()) return reflection->MutableMessage(message, field);
+  if (!step.key.empty()) return EntryNamed(step, field, message);
   const int size = reflection->FieldSize(*message, field);
   if (step.index < 0 || step.index > size) {
     return absl::FailedPreconditionError(absl::StrCat("'", step.field, "' has ", size,
@@ -92,7 +109,8 @@ std::string ValueText(const FieldDescriptor* field, const std::string& value) {
 absl::Status SetLeaf(const std::string& assignment, const PathStep& step,
                      const FieldDescriptor* field, const std::string& value, Message* message) {
   const auto* reflection = message->GetReflection();
-  if (step.index >= 0 && step.index != reflection->FieldSize(*message, field)) {
+  if (!step.key.empty() ||
+      (step.index >= 0 && step.index != reflection->FieldSize(*message, field))) {
     return absl::FailedPreconditionError(
         absl::StrCat("--set ", assignment, ": write the whole list, e.g. ", step.field, "=[1, 2]"));
   }
@@ -111,11 +129,6 @@ absl::Status ParseConfigText(const std::string& text, const std::string& origin,
   return absl::FailedPreconditionError(errors.text());
 }
 
-absl::Status LoadConfigFile(const std::string& path, Message* message) {
-  SM_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, 1 << 24));
-  return ParseConfigText(text, path, message);
-}
-
 absl::Status ApplyOverride(const std::string& assignment, Message* message) {
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -127,7 +140,7 @@ absl::Status ApplyOverride(const std::string& assignment, Message* message) {
     SM_ASSIGN_OR_RETURN(const PathStep step, ParseStep(path[i]));
     const absl::StatusOr<const FieldDescriptor*> field = FindField(*message, step.field);
     if (!field.ok()) return Annotate(field.status(), absl::StrCat("--set ", assignment));
-    if (step.index >= 0 && !(*field)->is_repeated()) {
+    if (step.in_list() && !(*field)->is_repeated()) {
       return absl::FailedPreconditionError(
           absl::StrCat("--set ", assignment, ": '", step.field, "' is not a list"));
     }

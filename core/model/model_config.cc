@@ -15,10 +15,17 @@ namespace {
 
 constexpr int kMaxSlots = 254;  // a mask pixel is one byte, and 255 means none
 
+// More than any model has; past it, sizes are a slip of the keyboard that would fill the memory.
+constexpr int kMaxHidden = 65536, kMaxLayers = 64, kMaxIterations = 100;
+
 class Problems {
  public:
   void Require(bool ok, const std::string& text) {
     if (!ok) list_.push_back(text);
+  }
+
+  void RequireWithin(const std::string& field, int value, int most) {
+    Require(value >= 1 && value <= most, absl::StrCat(field, " ", value, " is not in 1..", most));
   }
 
   template <typename Row>
@@ -44,15 +51,15 @@ class Problems {
 void CheckDecoder(const config::ModelConfig& config, Problems* problems) {
   const config::DecoderConfig& decoder = config.decoder();
   problems->RequireRow("decoder.kind", decoder.kind(), DecoderTable());
-  problems->Require(decoder.hidden_dim() >= 1, "decoder.hidden_dim is below 1");
-  problems->Require(decoder.num_hidden_layers() >= 1, "decoder.num_hidden_layers is below 1");
+  problems->RequireWithin("decoder.hidden_dim", decoder.hidden_dim(), kMaxHidden);
+  problems->RequireWithin("decoder.num_hidden_layers", decoder.num_hidden_layers(), kMaxLayers);
   for (const DecoderRow& row : DecoderTable()) {
     if (decoder.kind() != row.name || !row.has_allocator) continue;
     const int heads = decoder.allocator_heads();
     problems->Require(heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
                       absl::StrCat("decoder.allocator_heads ", heads, " does not divide slot_dim ",
                                    config.slot_dim()));
-    problems->Require(decoder.allocator_blocks() >= 1, "decoder.allocator_blocks is below 1");
+    problems->RequireWithin("decoder.allocator_blocks", decoder.allocator_blocks(), kMaxLayers);
   }
 }
 
@@ -66,7 +73,7 @@ void CheckPredictor(const config::ModelConfig& config, Problems* problems) {
   problems->Require(
       heads >= 1 && config.slot_dim() % std::max(heads, 1) == 0,
       absl::StrCat("predictor.num_heads ", heads, " does not divide slot_dim ", config.slot_dim()));
-  problems->Require(predictor.num_blocks() >= 1, "predictor.num_blocks is below 1");
+  problems->RequireWithin("predictor.num_blocks", predictor.num_blocks(), kMaxLayers);
 }
 
 }  // namespace
@@ -83,11 +90,14 @@ absl::Status ValidateModelConfig(const config::ModelConfig& config) {
   CheckPredictor(config, &problems);
   CheckDecoder(config, &problems);
   const auto& attention = config.slot_attention();
-  problems.Require(attention.first_frame_iterations() >= 1 && attention.iterations() >= 1,
-                   "slot_attention iterations are below 1");
+  problems.RequireWithin("slot_attention.first_frame_iterations",
+                         attention.first_frame_iterations(), kMaxIterations);
+  problems.RequireWithin("slot_attention.iterations", attention.iterations(), kMaxIterations);
   const auto& grouping = config.grouping_head();
-  problems.Require(!grouping.enabled() || grouping.hidden_dim() >= 1,
-                   "grouping_head.hidden_dim is below 1");
+  if (grouping.enabled()) {
+    problems.RequireWithin("grouping_head.hidden_dim", grouping.hidden_dim(), kMaxHidden);
+  }
+  problems.Require(config.base().empty(), "base has a meaning in files only");
   return problems.status();
 }
 

@@ -62,7 +62,7 @@ Curves Train(const Fixture& fixture, VideoModel model, VideoModel teacher,
   const auto steps = fixture.Setting("steps").get<int64_t>();
   if (batches.size(0) < steps) fixture.Fail("there are fewer batches than steps");
   Optimizer optimizer(Trainable(model), config.optim(), steps);
-  auto step = TrainStep::Create(config, model, teacher, &optimizer);
+  auto step = TrainStep::Create(config, {model, teacher, LossHeads(nullptr), &optimizer});
   TORCH_CHECK(step.ok(), std::string(step.status().message()));
   const bool needs_keys = AnyLossNeeds(config, kNeedsKeys);
   Curves curves;

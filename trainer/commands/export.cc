@@ -75,7 +75,7 @@ absl::StatusOr<Checkpoint> ReadCheckpoints(const std::string& run,
 struct ExportArguments {
   std::string run, model, to, out, recipe, data;
   std::vector<std::string> checkpoints, scores;
-  bool verbose = false;
+  bool best = false, verbose = false;
 };
 
 std::string FormatNames() {
@@ -90,6 +90,7 @@ void AddOptions(ExportArguments* arguments, OptionTable* options) {
                     "checkpoint to write, by default the run's newest; several: the mean of their "
                     "weights",
                     &arguments->checkpoints);
+  options->Flag("best", "write the checkpoint of the best validation score", &arguments->best);
   options->Text("model", "DIR", "model directory to write in the names of another program",
                 &arguments->model);
   options->Text("to", "DIR|FORMAT",
@@ -111,8 +112,12 @@ absl::Status ExportRun(const ExportArguments& arguments) {
   ModelToWrite model;
   SM_RETURN_IF_ERROR(
       LoadConfigFile((fs::path(arguments.run) / "train_config.textproto").string(), &model.config));
-  SM_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
-                      ReadCheckpoints(arguments.run, arguments.checkpoints));
+  std::vector<std::string> checkpoints = arguments.checkpoints;
+  if (arguments.best) {
+    SM_ASSIGN_OR_RETURN(checkpoints.emplace_back(),
+                        BestCheckpoint((fs::path(arguments.run) / "checkpoints").string()));
+  }
+  SM_ASSIGN_OR_RETURN(const Checkpoint checkpoint, ReadCheckpoints(arguments.run, checkpoints));
   model.directory = arguments.to;
   model.tensors = checkpoint.model;
   model.provenance.set_recipe(arguments.recipe);

@@ -50,30 +50,39 @@ absl::StatusOr<ClipSampler> ClipSampler::Create(std::vector<ClipSource> sources,
   return sampler;
 }
 
-ClipBatch ClipSampler::Batch(int64_t step) const {
-  Random random(seed_, static_cast<uint64_t>(step));
+ClipSampler::Draw ClipSampler::DrawClip(Random* random, double total_weight) const {
   const int64_t frames = config_.clip_frames();
+  double pick = random->Uniform() * total_weight;
+  size_t s = 0;
+  while (s + 1 < sources_.size() && pick >= sources_[s].weight) pick -= sources_[s++].weight;
+  const FeatureStore& first = *sources_[s].views.front();
+  int64_t video = random->Below(first.num_videos());
+  while (!LongEnough(first, video, frames)) video = random->Below(first.num_videos());
+  const int64_t length = first.num_frames(video);
+  int64_t start = 0;
+  if (length >= frames) {
+    start = config_.free_clip_start() ? random->Below(length - frames + 1)
+                                      : random->Below(length / frames) * frames;
+  }
+  const bool flip = random->Uniform() < config_.horizontal_flip();
+  return {s, video, start, std::min(length, frames), flip};
+}
+
+ClipBatch ClipSampler::Batch(int64_t step) const { return Batch(step, {0, config_.batch_clips()}); }
+
+ClipBatch ClipSampler::Batch(int64_t step, const BatchPart& part) const {
+  Random random(seed_, static_cast<uint64_t>(step));
   double total = 0;
   for (const ClipSource& source : sources_) total += source.weight;
   std::vector<std::vector<torch::Tensor>> clips(grids_.size());
-  for (int b = 0; b < config_.batch_clips(); ++b) {
-    double pick = random.Uniform() * total;
-    size_t s = 0;
-    while (s + 1 < sources_.size() && pick >= sources_[s].weight) pick -= sources_[s++].weight;
-    const FeatureStore& first = *sources_[s].views.front();
-    int64_t video = random.Below(first.num_videos());
-    while (!LongEnough(first, video, frames)) video = random.Below(first.num_videos());
-    const int64_t length = first.num_frames(video);
-    int64_t start = 0;
-    if (length >= frames) {
-      start = config_.free_clip_start() ? random.Below(length - frames + 1)
-                                        : random.Below(length / frames) * frames;
-    }
-    const bool flip = random.Uniform() < config_.horizontal_flip();
+  for (int64_t b = 0; b < part.first + part.count; ++b) {
+    const Draw draw = DrawClip(&random, total);
+    if (b < part.first) continue;
     for (size_t v = 0; v < grids_.size(); ++v) {
-      torch::Tensor clip = sources_[s].views[v]->Tokens(video, start, std::min(length, frames));
-      if (length == 1) clip = clip.expand({frames, -1, -1});
-      clips[v].push_back(flip ? FlipColumns(clip, grids_[v]) : clip);
+      torch::Tensor clip =
+          sources_[draw.source].views[v]->Tokens(draw.video, draw.start, draw.count);
+      if (draw.count == 1) clip = clip.expand({config_.clip_frames(), -1, -1});
+      clips[v].push_back(draw.flip ? FlipColumns(clip, grids_[v]) : clip);
     }
   }
   ClipBatch batch;

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "slotmatch/config/train.pb.h"
 #include "trainer/data/feature_store.h"
+#include "trainer/data/random.h"
 
 namespace slotmatch {
 
@@ -28,6 +29,11 @@ struct ClipBatch {
   std::vector<torch::Tensor> tokens;
 };
 
+// Clips [first, first + count) of a batch.
+struct BatchPart {
+  int64_t first, count;
+};
+
 // Draws batches of clips: source by weight, video uniformly, start frame by the data config, one
 // flip decision per clip (columns of the grid reversed). Batch `step` is a pure function of
 // (seed, step): resuming needs no state and worker counts change nothing. A video shorter than the
@@ -39,8 +45,16 @@ class ClipSampler {
                                             std::vector<GridSize> grids,
                                             const config::DataConfig& config, uint64_t seed);
   ClipBatch Batch(int64_t step) const;  // thread-safe
+  // A part of the same batch; what is not in it is not read.
+  ClipBatch Batch(int64_t step, const BatchPart& part) const;
 
  private:
+  struct Draw {
+    size_t source;
+    int64_t video, start, count;  // count: frames there are, 1 for a still image
+    bool flip;
+  };
+  Draw DrawClip(Random* random, double total_weight) const;
   ClipSampler() = default;
   std::vector<ClipSource> sources_;
   std::vector<GridSize> grids_;

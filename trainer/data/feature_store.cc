@@ -151,8 +151,14 @@ class MappedFeatureStore : public FeatureStore {
       cached = OpenCached(path, name, extractor);
     }
     SM_RETURN_IF_ERROR(cached.status());
-    videos_.push_back(*std::move(cached));
+    videos_[video] = *std::move(cached);
     return absl::OkStatus();
+  }
+
+  void Reserve(int64_t videos) { videos_.resize(videos); }
+  // Closes the gaps of videos that were skipped.
+  void Close() {
+    std::erase_if(videos_, [](const CachedVideo& video) { return !video.tokens.defined(); });
   }
 
   void Skip(const std::string& name, const absl::Status& why) {
@@ -180,7 +186,10 @@ absl::StatusOr<std::unique_ptr<FeatureStore>> FeatureStore::Open(const VideoData
                     extractor.crop_variant);
   }
   auto store = std::make_unique<MappedFeatureStore>();
-  for (int64_t video = 0; video < dataset.num_videos(); ++video) {
+  const int64_t videos = dataset.num_videos();
+  store->Reserve(videos);
+  for (int64_t i = 0; i < videos; ++i) {
+    const int64_t video = (i + videos * extractor.share / extractor.shares) % videos;
     const absl::Status added = store->AddVideo(dataset, video, extractor, cache_dir, key, progress);
     // Broken input is skipped; a full disk or a lost folder is not.
     if (absl::IsDataLoss(added) || absl::IsNotFound(added)) {
@@ -189,6 +198,7 @@ absl::StatusOr<std::unique_ptr<FeatureStore>> FeatureStore::Open(const VideoData
       return added;
     }
   }
+  store->Close();
   if (store->num_videos() == 0) return absl::DataLossError("none of the videos can be read");
   return std::unique_ptr<FeatureStore>(std::move(store));
 }

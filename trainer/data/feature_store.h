@@ -29,6 +29,9 @@ struct FeatureExtractor {
   int64_t num_tokens = 0;  // N
   int64_t token_dim = 0;   // D
   int batch_frames = 16;
+  // Of `shares` processes that open the same dataset at the same time, this is number `share`: each
+  // begins at another video, so that they share the work.
+  int share = 0, shares = 1;
   // Asked between batches; true ends Open() with kCancelled. May be empty.
   std::function<bool()> stop;
 };

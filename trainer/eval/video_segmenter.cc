@@ -24,17 +24,23 @@ absl::StatusOr<VideoSegmenter> VideoSegmenter::Open(const std::string& model_dir
   if (files.manifest.role() == "backbone") {
     return absl::InvalidArgumentError(model_directory + " is a backbone, not a model with slots");
   }
+  SM_ASSIGN_OR_RETURN(const VideoModel model, LoadVideoModel(files));
+  SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, Of(model, files.manifest));
+  if (!mask_source.empty()) segmenter.decoder_masks_ = mask_source == "decoder";
+  return segmenter;
+}
+
+absl::StatusOr<VideoSegmenter> VideoSegmenter::Of(const VideoModel& model,
+                                                  const config::Manifest& manifest) {
   VideoSegmenter segmenter;
-  segmenter.manifest_ = files.manifest;
-  SM_ASSIGN_OR_RETURN(segmenter.model_, LoadVideoModel(files));
-  segmenter.decoder_masks_ = mask_source.empty()
-                                 ? files.manifest.model().mask_source() == config::DECODER
-                                 : mask_source == "decoder";
-  const config::ModelConfig& model = segmenter.model_->config();
+  segmenter.manifest_ = manifest;
+  segmenter.model_ = model;
+  segmenter.decoder_masks_ = manifest.model().mask_source() == config::DECODER;
+  const config::ModelConfig& config = model->config();
   SM_ASSIGN_OR_RETURN(segmenter.tracker_,
-                      Tracker::Create({}, {model.num_slots(), model.slot_dim(),
-                                           static_cast<int>(segmenter.model_->grid_width()),
-                                           static_cast<int>(segmenter.model_->grid_height())}));
+                      Tracker::Create({}, {config.num_slots(), config.slot_dim(),
+                                           static_cast<int>(model->grid_width()),
+                                           static_cast<int>(model->grid_height())}));
   return segmenter;
 }
 

@@ -31,6 +31,11 @@ class VideoSegmenter {
   static absl::StatusOr<VideoSegmenter> Open(const std::string& model_directory,
                                              const std::string& mask_source = "");
 
+  // A model at hand, with its encoder; of the manifest name, version, mask source and preprocessing
+  // are used.
+  static absl::StatusOr<VideoSegmenter> Of(const VideoModel& model,
+                                           const config::Manifest& manifest);
+
   using Visitor = std::function<absl::Status(const SegmentedFrame&)>;
   // kDataLoss from the reader; what `visit` returns ends the video.
   absl::Status Segment(const VideoDataset& dataset, int64_t video, bool with_labels,

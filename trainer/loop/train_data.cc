@@ -66,6 +66,19 @@ absl::StatusOr<Views> OpenViews(const VideoDataset& dataset, const std::string& 
   return views;
 }
 
+// All of them before any is read through, which takes long.
+absl::StatusOr<std::vector<std::unique_ptr<VideoDataset>>> OpenAll(
+    const config::DataConfig& settings) {
+  std::vector<std::unique_ptr<VideoDataset>> datasets;
+  for (const config::DatasetConfig& config : settings.datasets()) {
+    SM_ASSIGN_OR_RETURN(datasets.emplace_back(), OpenDataset(config));
+    if (datasets.back()->num_videos() > 0) continue;
+    return absl::DataLossError(absl::StrCat("data.datasets: there is no video in ", config.path(),
+                                            ", split '", config.split(), "'"));
+  }
+  return datasets;
+}
+
 }  // namespace
 
 absl::StatusOr<Backbone> LoadBackbone(const ModelFiles& files, const config::ModelConfig& model,
@@ -105,8 +118,10 @@ absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Open(const config::TrainCo
   const config::DataConfig& settings = config.data();
   std::unique_ptr<TrainData> data(new TrainData());
   std::vector<ClipSource> sources;
-  for (const config::DatasetConfig& dataset_config : settings.datasets()) {
-    SM_ASSIGN_OR_RETURN(const auto dataset, OpenDataset(dataset_config));
+  SM_ASSIGN_OR_RETURN(const auto datasets, OpenAll(settings));
+  for (int i = 0; i < settings.datasets_size(); ++i) {
+    const config::DatasetConfig& dataset_config = settings.datasets(i);
+    const std::unique_ptr<VideoDataset>& dataset = datasets[i];
     const std::string name = fs::path(dataset_config.path()).filename().string();
     const int variants =
         settings.crop().kind() == config::RandomCrop::NONE ? 1 : settings.crop_variants();

@@ -14,13 +14,21 @@ namespace slotmatch {
 // Everything a loss may look at. Shapes: B clips, T frames, K slots, S slot width, N tokens,
 // N' tokens reconstructed this step, D token width.
 struct LossInputs {
-  VideoModel model{nullptr};    // the model that trains
-  torch::Tensor tokens;         // [B, T, N, D] normalised targets, no gradient
-  torch::Tensor keys;           // [B, T, N, D] of the backbone, raw, no gradient; see kNeedsKeys
-  ScanResult scan;              // of the model
-  torch::Tensor token_index;    // [N'] int64; undefined: all tokens
-  DecodeResult decoded;         // over token_index; undefined tensors when no loss needs it
-  torch::Tensor teacher_slots;  // [B, T, K, S], no gradient; undefined without a teacher
+  VideoModel model{nullptr};       // the model that trains
+  torch::Tensor tokens;            // [B, T, N, D] normalised targets, no gradient
+  torch::Tensor keys;              // [B, T, N, D] of the backbone, raw, no gradient; see kNeedsKeys
+  ScanResult scan;                 // of the model
+  torch::Tensor token_index;       // [N'] int64; undefined: all tokens
+  DecodeResult decoded;            // over token_index; undefined tensors when no loss needs it
+  torch::Tensor features;          // [B, T, N, S] of the model's feature transform
+  torch::Tensor teacher_slots;     // [B, T, K, S], no gradient; undefined without a teacher
+  torch::Tensor teacher_features;  // [B, T, N, S], no gradient; see kNeedsTeacherFeatures
+  torch::Tensor projected_reconstruction;  // [B, T, N', D'] at the teacher's token width, with the
+  torch::Tensor teacher_reconstruction;  // [B, T, N', D'], no gradient: kNeedsTeacherReconstruction
+  // Slots of all processes' clips [B', T, K, S], this one's from `first_clip` on; undefined: the
+  // process knows its own alone. See gather_negatives.
+  torch::Tensor all_slots;
+  int64_t first_clip = 0;
 };
 
 using LossFunction = torch::Tensor (*)(const LossInputs&, const config::LossConfig&);
@@ -34,6 +42,8 @@ enum LossNeed : unsigned {
   kNeedsTeacher = 1 << 4,
   kNeedsGroupingHead = 1 << 5,
   kNeedsTwoFrames = 1 << 6,
+  kNeedsTeacherFeatures = 1 << 7,        // features, teacher_features
+  kNeedsTeacherReconstruction = 1 << 8,  // projected_reconstruction, teacher_reconstruction
 };
 
 // A row of the loss table. `function` returns a scalar, unweighted.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "trainer/loss/losses.h"
@@ -12,6 +13,9 @@ const std::vector<LossRow>& LossTable() {
        kNeedsDecoder | kNeedsSimilarity | kNeedsKeys | kNeedsTwoFrames},
       {"slot_contrast", SlotContrastLoss, kNeedsTwoFrames},
       {"slot_kd", SlotKdLoss, kNeedsTeacher},
+      {"feature_kd", FeatureKdLoss, kNeedsTeacher | kNeedsTeacherFeatures},
+      {"reconstruction_kd", ReconstructionKdLoss,
+       kNeedsDecoder | kNeedsReconstruction | kNeedsTeacher | kNeedsTeacherReconstruction},
       {"grouping", GroupingLoss, kNeedsGroupingHead},
       {"mask_follow", MaskFollowLoss, kNeedsDecoder},
   };
@@ -68,7 +72,11 @@ bool AnyLossNeeds(const config::TrainConfig& config, LossNeed need) {
 std::vector<std::string> LossProblems(const config::TrainConfig& config, bool has_teacher) {
   std::vector<std::string> problems;
   bool any = false;
+  std::set<std::string> names;
   for (const config::LossConfig& loss : config.losses()) {
+    if (!names.insert(loss.name()).second) {
+      problems.push_back(absl::StrCat("loss '", loss.name(), "' is there twice"));
+    }
     const absl::StatusOr<const LossRow*> row = FindLoss(loss.name());
     if (!row.ok()) problems.push_back(std::string(row.status().message()));
     if (!row.ok() || loss.weight() == 0) continue;

@@ -15,6 +15,10 @@ torch::Tensor SlotContrastLoss(const LossInputs& in, const config::LossConfig& c
 // The same on slots [B, T, K, S].
 torch::Tensor SlotContrast(const torch::Tensor& slots, double temperature,
                            bool batch_negatives = true);
+// The same with the slots of other clips as negatives too: `all` [B', T, K, S] holds `slots` from
+// clip `first_clip` on. Mean over the slots of `slots`.
+torch::Tensor SlotContrastAmong(const torch::Tensor& all, const torch::Tensor& slots,
+                                int64_t first_clip, double temperature);
 
 // SlotMatch distillation, Eq. 2: mean distance of student slot and teacher slot. Which distance,
 // and which teacher slot belongs to which student slot, is the config's: cosine and index to index
@@ -28,6 +32,13 @@ torch::Tensor SlotKd(const torch::Tensor& student, const torch::Tensor& teacher,
 torch::Tensor MatchSlots(const torch::Tensor& student, const torch::Tensor& teacher,
                          config::LossConfig::SlotDistance distance,
                          config::LossConfig::SlotMatching matching);
+
+// Feature distillation: mean over every element of (features - teacher's features)^2, both behind
+// the models' own feature transforms, of which the teacher's is frozen.
+torch::Tensor FeatureKdLoss(const LossInputs& in, const config::LossConfig& config);
+// Reconstruction distillation: mean over every element of (reconstruction - teacher's)^2, the
+// student's brought to the teacher's token width by a linear layer (trainer/loss/loss_heads.h).
+torch::Tensor ReconstructionKdLoss(const LossInputs& in, const config::LossConfig& config);
 
 // Feature-time similarity of VideoSAUR (videosaur/losses.py, modules/utils.py): cross-entropy
 // between the decoder's similarity logits of frames 0..T-2 and where the backbone keys of each

@@ -34,6 +34,18 @@ double Optimizer::learning_rate() const {
   return config_.learning_rate() * ScheduleFactor(config_, max_steps_, steps_done_);
 }
 
+std::vector<torch::Tensor> Optimizer::Gradients() const {
+  std::vector<torch::Tensor> gradients;
+  for (const auto& [name, parameter] : parameters_) {
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  }
+  return gradients;
+}
+
+void Optimizer::ClearGradients() {
+  for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = torch::Tensor();
+}
+
 double Optimizer::Step() {
   torch::NoGradGuard no_grad;
   double sum = 0;
@@ -44,7 +56,7 @@ double Optimizer::Step() {
   }
   const double norm = std::sqrt(sum);
   if (!std::isfinite(norm)) {
-    for (auto& [name, parameter] : parameters_) parameter.mutable_grad() = torch::Tensor();
+    ClearGradients();
     return norm;
   }
   const double scale = std::min(1.0, config_.clip_norm() / (norm + kClipEps));

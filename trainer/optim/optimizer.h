@@ -29,6 +29,9 @@ class Optimizer {
   // gradient norm before clipping. A parameter without gradient is left as it is; a norm that is
   // not finite leaves everything as it is, so that one bad batch cannot poison a checkpoint.
   double Step();
+  // The gradients there are, in the order of the parameters.
+  std::vector<torch::Tensor> Gradients() const;
+  void ClearGradients();
   double learning_rate() const;  // that the next Step() will use
   int64_t steps_done() const { return steps_done_; }
 

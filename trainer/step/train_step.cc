@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "core/base/status.h"
 #include "trainer/data/random.h"
+#include "trainer/step/autocast.h"
 
 namespace slotmatch {
 namespace {
@@ -17,28 +18,36 @@ namespace {
 constexpr uint64_t kTokenStream = 0x746f6b656e73ull;
 constexpr uint64_t kNoiseStream = 0x6e6f697365ull;
 
+// What autocast made narrow; losses want all their bits. Float64 and undefined stay as they are.
+torch::Tensor Float32(const torch::Tensor& tensor) {
+  return tensor.defined() && tensor.scalar_type() == torch::kBFloat16 ? tensor.to(torch::kFloat32)
+                                                                      : tensor;
+}
+
 }  // namespace
 
-absl::StatusOr<TrainStep> TrainStep::Create(const config::TrainConfig& config, VideoModel model,
-                                            VideoModel teacher, Optimizer* optimizer) {
+absl::StatusOr<TrainStep> TrainStep::Create(const config::TrainConfig& config,
+                                            const StepParts& parts) {
   TrainStep step;
   step.config_ = config;
-  step.model_ = model;
-  step.teacher_ = teacher;
-  step.optimizer_ = optimizer;
-  const std::vector<std::string> problems = LossProblems(config, !teacher.is_empty());
+  step.parts_ = parts;
+  if (parts.processes == nullptr) {
+    step.alone_ = std::make_unique<ProcessGroup>();
+    step.parts_.processes = step.alone_.get();
+  }
+  const std::vector<std::string> problems = LossProblems(config, !parts.teacher.is_empty());
   if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "; "));
   for (const config::LossConfig& loss : config.losses()) {
+    if (loss.weight() == 0) continue;
     SM_ASSIGN_OR_RETURN(const LossRow* row, FindLoss(loss.name()));
-    step.rows_.push_back(row);
+    step.losses_.emplace_back(loss, row->function);
+    step.gathers_ = step.gathers_ || loss.gather_negatives();
   }
-  step.needs_decoder_ = AnyLossNeeds(config, kNeedsDecoder);
-  step.needs_keys_ = AnyLossNeeds(config, kNeedsKeys);
   return step;
 }
 
 torch::Tensor TrainStep::TokenSubset(int64_t step) const {
-  const int64_t all = model_->grid_height() * model_->grid_width();
+  const int64_t all = parts_.model->grid_height() * parts_.model->grid_width();
   const int64_t wanted = config_.loop().decoder_tokens();
   if (wanted <= 0 || wanted >= all) return {};
   Random random(static_cast<uint64_t>(config_.loop().seed()) ^ kTokenStream,
@@ -54,59 +63,124 @@ torch::Tensor TrainStep::TokenSubset(int64_t step) const {
 
 // One seed for student and teacher: distillation pairs their slots index to index, which has a
 // meaning only when both start from the same noise.
-uint64_t TrainStep::NoiseSeed(int64_t step) const {
-  return Random(static_cast<uint64_t>(config_.loop().seed()) ^ kNoiseStream,
-                static_cast<uint64_t>(step))
-      .Next();
+torch::Tensor TrainStep::Noise(const VideoModel& model, int64_t clips, int64_t step) const {
+  if (model.is_empty()) return {};
+  const uint64_t seed = Random(static_cast<uint64_t>(config_.loop().seed()) ^ kNoiseStream,
+                               static_cast<uint64_t>(step))
+                            .Next();
+  return model->DrawNoise(clips, seed);
 }
 
-LossInputs TrainStep::Forward(const ClipBatch& batch, int64_t step) {
+TrainStep::StepNoise TrainStep::StepNoise::Of(int64_t first, int64_t count) const {
+  const auto some = [&](const torch::Tensor& all) {
+    return all.defined() ? all.narrow(0, first, count) : all;
+  };
+  return {some(model), some(teacher)};
+}
+
+void TrainStep::AddTeacher(const ClipBatch& part, const torch::Tensor& noise, LossInputs* in) {
+  VideoModel teacher = parts_.teacher;
+  if (teacher.is_empty()) return;
+  torch::NoGradGuard no_grad;
+  // Views: the student's tokens, the teacher's when they are others, the keys when needed.
+  const size_t view = part.tokens.size() - (AnyLossNeeds(config_, kNeedsKeys) ? 2 : 1);
+  const torch::Tensor features = teacher->Transform(teacher->NormalizeTokens(part.tokens[view]));
+  in->teacher_slots =
+      Float32(teacher->Scan(features, teacher->InitialState(features.size(0), noise)).slots);
+  if (AnyLossNeeds(config_, kNeedsTeacherFeatures)) in->teacher_features = Float32(features);
+  if (AnyLossNeeds(config_, kNeedsTeacherReconstruction)) {
+    in->teacher_reconstruction =
+        Float32(teacher->Decode(in->teacher_slots, in->token_index).reconstruction);
+  }
+}
+
+LossInputs TrainStep::Forward(const ClipBatch& part, const StepNoise& noise, int64_t step) {
+  const Autocast autocast(config_.loop().precision());
+  VideoModel model = parts_.model;
   LossInputs in;
-  in.model = model_;
-  const int64_t clips = batch.tokens.front().size(0);
-  const uint64_t seed = NoiseSeed(step);
+  in.model = model;
+  if (AnyLossNeeds(config_, kNeedsKeys)) {
+    TORCH_CHECK(part.tokens.size() >= 2, "the batch has no view of keys");
+    in.keys = part.tokens.back();
+  }
   {
     torch::NoGradGuard no_grad;
-    in.tokens = model_->NormalizeTokens(batch.tokens.front());
-    // Views: the student's tokens, the teacher's when they are others, the keys when needed.
-    const size_t token_views = batch.tokens.size() - (needs_keys_ ? 1 : 0);
-    TORCH_CHECK(token_views >= 1, "the batch has no view of keys");
-    if (needs_keys_) in.keys = batch.tokens.back();
-    if (!teacher_.is_empty()) {
-      const torch::Tensor tokens = teacher_->NormalizeTokens(batch.tokens[token_views - 1]);
-      in.teacher_slots = teacher_
-                             ->Scan(teacher_->Transform(tokens),
-                                    teacher_->InitialState(clips, teacher_->DrawNoise(clips, seed)))
-                             .slots;
-    }
+    in.tokens = model->NormalizeTokens(part.tokens.front());
   }
   in.token_index = TokenSubset(step);
-  in.scan = model_->Scan(model_->Transform(in.tokens),
-                         model_->InitialState(clips, model_->DrawNoise(clips, seed)));
-  if (needs_decoder_) in.decoded = model_->Decode(in.scan.slots, in.token_index);
+  AddTeacher(part, noise.teacher, &in);
+  in.features = Float32(model->Transform(in.tokens));
+  in.scan = model->Scan(in.features, model->InitialState(in.features.size(0), noise.model));
+  in.scan.slots = Float32(in.scan.slots);
+  in.scan.attention = Float32(in.scan.attention);
+  if (AnyLossNeeds(config_, kNeedsDecoder)) {
+    in.decoded = model->Decode(in.scan.slots, in.token_index);
+    in.decoded.masks = Float32(in.decoded.masks);
+    in.decoded.reconstruction = Float32(in.decoded.reconstruction);
+    in.decoded.similarity = Float32(in.decoded.similarity);
+  }
+  if (AnyLossNeeds(config_, kNeedsTeacherReconstruction)) {
+    in.projected_reconstruction =
+        parts_.heads.is_empty()
+            ? in.decoded.reconstruction
+            : Float32(parts_.heads->ProjectReconstruction(in.decoded.reconstruction));
+  }
   return in;
 }
 
-absl::StatusOr<StepReport> TrainStep::Run(const ClipBatch& batch, int64_t step) {
-  const LossInputs in = Forward(batch, step);
-  StepReport report;
+torch::Tensor TrainStep::Backward(const LossInputs& in) {
   torch::Tensor total;
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    const config::LossConfig& loss = config_.losses(static_cast<int>(i));
-    if (loss.weight() == 0) continue;
-    const torch::Tensor value = rows_[i]->function(in, loss);
-    report.losses.emplace_back(loss.name(), value.item<double>());
-    if (!std::isfinite(report.losses.back().second)) {
-      return absl::DataLossError(absl::StrCat("loss '", loss.name(), "' is ",
-                                              report.losses.back().second, " at step ", step,
-                                              "; a lower optim.learning_rate usually helps"));
-    }
-    total = total.defined() ? total + loss.weight() * value : loss.weight() * value;
+  const torch::Tensor values =
+      torch::zeros({static_cast<int64_t>(losses_.size())}, torch::kFloat64);
+  for (size_t i = 0; i < losses_.size(); ++i) {
+    const auto& [config, function] = losses_[i];
+    const torch::Tensor value = function(in, config);
+    values[static_cast<int64_t>(i)] = value.item<double>();
+    total = total.defined() ? total + config.weight() * value : config.weight() * value;
   }
-  total.backward();
-  report.total = total.item<double>();
-  report.learning_rate = optimizer_->learning_rate();
-  report.grad_norm = optimizer_->Step();
+  (total / static_cast<double>(config_.loop().accumulate())).backward();
+  return values;
+}
+
+absl::StatusOr<StepReport> TrainStep::Run(const ClipBatch& batch, int64_t step) {
+  ProcessGroup& processes = *parts_.processes;
+  const int64_t parts = config_.loop().accumulate(), clips = batch.tokens.front().size(0);
+  TORCH_CHECK(clips % parts == 0, clips, " clips in ", parts, " parts");
+  const StepNoise noise = {Noise(parts_.model, clips * processes.size(), step),
+                           Noise(parts_.teacher, clips * processes.size(), step)};
+  torch::Tensor values = torch::zeros({static_cast<int64_t>(losses_.size())}, torch::kFloat64);
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t count = clips / parts, first = part * count;
+    ClipBatch some;
+    for (const torch::Tensor& view : batch.tokens) {
+      some.tokens.push_back(view.narrow(0, first, count));
+    }
+    LossInputs in = Forward(some, noise.Of(processes.rank() * clips + first, count), step);
+    if (gathers_ && processes.size() > 1) {
+      in.all_slots = processes.Gather(in.scan.slots);
+      in.first_clip = processes.rank() * count;
+    }
+    values += Backward(in);
+  }
+  processes.Sum(values);
+  return Update(values / static_cast<double>(parts * processes.size()), step);
+}
+
+absl::StatusOr<StepReport> TrainStep::Update(const torch::Tensor& values, int64_t step) {
+  StepReport report;
+  for (size_t i = 0; i < losses_.size(); ++i) {
+    const config::LossConfig& loss = losses_[i].first;
+    const double value = values[static_cast<int64_t>(i)].item<double>();
+    report.losses.emplace_back(loss.name(), value);
+    report.total += loss.weight() * value;
+    if (std::isfinite(value)) continue;
+    parts_.optimizer->ClearGradients();
+    return absl::DataLossError(absl::StrCat("loss '", loss.name(), "' is ", value, " at step ",
+                                            step, "; a lower optim.learning_rate usually helps"));
+  }
+  report.learning_rate = parts_.optimizer->learning_rate();
+  parts_.processes->Mean(parts_.optimizer->Gradients());
+  report.grad_norm = parts_.optimizer->Step();
   if (!std::isfinite(report.grad_norm)) {
     return absl::DataLossError(absl::StrCat("the gradient is not finite at step ", step,
                                             "; a lower optim.learning_rate usually helps"));

@@ -40,10 +40,10 @@ TEST(ValidateModelConfig, ListsEveryProblemNotOnlyTheFirst) {
             HasSubstr("slot_init.kind 'zeros' is unknown; there are: fixed_learned, random"),
             HasSubstr("predictor.kind 'lstm' is unknown; there are: transformer, none"),
             HasSubstr("decoder.kind 'cnn' is unknown; there are: mlp, slot_mixer"),
-            HasSubstr("predictor.num_blocks is below 1"),
-            HasSubstr("decoder.hidden_dim is below 1"),
-            HasSubstr("decoder.num_hidden_layers is below 1"),
-            HasSubstr("slot_attention iterations are below 1")));
+            HasSubstr("predictor.num_blocks 0 is not in 1..64"),
+            HasSubstr("decoder.hidden_dim 0 is not in 1..65536"),
+            HasSubstr("decoder.num_hidden_layers 0 is not in 1..64"),
+            HasSubstr("slot_attention.iterations 0 is not in 1..100")));
 }
 
 TEST(ValidateModelConfig, HeadsMustDivideTheSlotWidth) {
@@ -69,15 +69,15 @@ TEST(ValidateModelConfig, AllocatorIsLookedAtOnlyWhereThereIsOne) {
   EXPECT_TRUE(ValidateModelConfig(config).ok());
   config.mutable_decoder()->set_kind("slot_mixer");
   EXPECT_EQ(Problem(config),
-            "decoder.allocator_heads 3 does not divide slot_dim 8; decoder.allocator_blocks is "
-            "below 1");
+            "decoder.allocator_heads 3 does not divide slot_dim 8; decoder.allocator_blocks 0 is "
+            "not in 1..64");
 }
 
 TEST(ValidateModelConfig, GroupingHeadNeedsAWidth) {
   config::ModelConfig config = TinyModelConfig();
   config.mutable_grouping_head()->set_enabled(true);
   config.mutable_grouping_head()->set_hidden_dim(0);
-  EXPECT_THAT(Problem(config), HasSubstr("grouping_head.hidden_dim is below 1"));
+  EXPECT_THAT(Problem(config), HasSubstr("grouping_head.hidden_dim 0 is not in 1..65536"));
 }
 
 TEST(ValidateModelConfig, OverridesMayNotBeNegative) {

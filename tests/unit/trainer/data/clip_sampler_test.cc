@@ -52,6 +52,15 @@ ClipSampler Make(const FeatureStore& store, const config::DataConfig& config, ui
 
 bool Flipped(const torch::Tensor& clip) { return clip[0][0][3].item<float>() > 0; }
 
+TEST(ClipSampler, PartsMakeTheBatch) {
+  const LabelledStore store({8, 1, 9}, kGrid);
+  const ClipSampler sampler = Make(store, Config(0.5, true));
+  const torch::Tensor whole = sampler.Batch(3).tokens[0];
+  const torch::Tensor parts =
+      torch::cat({sampler.Batch(3, {0, 5}).tokens[0], sampler.Batch(3, {5, 11}).tokens[0]});
+  EXPECT_TRUE(torch::equal(parts, whole));
+}
+
 TEST(ClipSampler, BatchIsAPureFunctionOfSeedAndStep) {
   const LabelledStore store({8, 12, 9}, kGrid);
   const ClipSampler one = Make(store, Config(0.5, true)), two = Make(store, Config(0.5, true));

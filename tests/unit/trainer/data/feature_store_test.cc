@@ -181,5 +181,30 @@ TEST_F(FeatureStoreTest, CropVariantsAreCachedOnTheirOwn) {
   EXPECT_FALSE(torch::equal(Open().value()->Tokens(0, 0, 5), first));
 }
 
+TEST_F(FeatureStoreTest, ProcessesShareTheWorkAndSeeTheSame) {
+  videos_ = PlainVideos({{10}, {20}, {30}, {40}});
+  const auto alone = Open();
+  ASSERT_TRUE(alone.ok());
+  fs::remove_all(cache_);
+  calls_ = 0;
+  extractor_.shares = 2;
+  extractor_.share = 1;
+  // The other process has done its half by the time this one gets there.
+  videos_.broken_video = 0;
+  const auto second_half = Open();
+  ASSERT_TRUE(second_half.ok());
+  EXPECT_EQ((*second_half)->video_name(0), "v1");
+  EXPECT_EQ((*second_half)->skipped_videos(), 1);
+  videos_.broken_video = -1;
+  extractor_.share = 0;
+  const auto all = Open();
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(calls_, 4);
+  for (int64_t video = 0; video < 4; ++video) {
+    EXPECT_EQ((*all)->video_name(video), (*alone)->video_name(video));
+    EXPECT_TRUE(BitIdentical((*all)->Tokens(video, 0, 1), (*alone)->Tokens(video, 0, 1)));
+  }
+}
+
 }  // namespace
 }  // namespace slotmatch

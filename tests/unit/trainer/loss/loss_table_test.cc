@@ -8,7 +8,7 @@
 namespace slotmatch {
 namespace {
 
-constexpr int64_t kB = 2, kT = 3, kK = 3, kS = 8, kN = 16, kD = 16;
+constexpr int64_t kB = 2, kT = 3, kK = 3, kS = 8, kN = 16, kD = 16, kTeacherD = 12;
 
 config::LossConfig Config(const std::string& name) {
   config::LossConfig config;
@@ -19,9 +19,9 @@ config::LossConfig Config(const std::string& name) {
 
 // Everything a loss can pull on, as float64 leaves. Attention and masks come as logits.
 struct Leaves {
-  torch::Tensor slots, attention, reconstruction, masks, similarity;
+  torch::Tensor slots, attention, reconstruction, masks, similarity, features, projected;
   std::vector<torch::Tensor> all() const {
-    return {slots, attention, reconstruction, masks, similarity};
+    return {slots, attention, reconstruction, masks, similarity, features, projected};
   }
 };
 
@@ -36,12 +36,15 @@ class LossRows : public testing::Test {
     tokens_ = torch::randn({kB, kT, kN, kD}, torch::kFloat64);
     keys_ = torch::randn({kB, kT, kN, kD}, torch::kFloat64);
     teacher_ = torch::randn({kB, kT, kK, kS}, torch::kFloat64);
+    teacher_features_ = torch::randn({kB, kT, kN, kS}, torch::kFloat64);
+    teacher_reconstruction_ = torch::randn({kB, kT, kN, kTeacherD}, torch::kFloat64);
     ResetLeaves();
   }
 
   void ResetLeaves() {
-    leaves_ = {Leaf({kB, kT, kK, kS}), Leaf({kB, kT, kK, kN}), Leaf({kB, kT, kN, kD}),
-               Leaf({kB, kT, kK, kN}), Leaf({kB, kT, kN, kN})};
+    leaves_ = {Leaf({kB, kT, kK, kS}),       Leaf({kB, kT, kK, kN}), Leaf({kB, kT, kN, kD}),
+               Leaf({kB, kT, kK, kN}),       Leaf({kB, kT, kN, kN}), Leaf({kB, kT, kN, kS}),
+               Leaf({kB, kT, kN, kTeacherD})};
   }
 
   static torch::Tensor Leaf(std::vector<int64_t> shape) {
@@ -54,6 +57,10 @@ class LossRows : public testing::Test {
     in.tokens = tokens_;
     in.keys = keys_;
     in.teacher_slots = teacher_;
+    in.teacher_features = teacher_features_;
+    in.teacher_reconstruction = teacher_reconstruction_;
+    in.features = leaves_.features;
+    in.projected_reconstruction = leaves_.projected;
     in.scan.slots = leaves_.slots;
     in.scan.attention = leaves_.attention.softmax(2);
     in.decoded = {leaves_.reconstruction, leaves_.masks.softmax(2), leaves_.similarity};
@@ -62,7 +69,7 @@ class LossRows : public testing::Test {
   torch::Tensor Value(const LossRow& row) const { return row.function(Inputs(), Config(row.name)); }
 
   VideoModel model_{nullptr};
-  torch::Tensor tokens_, keys_, teacher_;
+  torch::Tensor tokens_, keys_, teacher_, teacher_features_, teacher_reconstruction_;
   Leaves leaves_;
 };
 
@@ -141,7 +148,7 @@ TEST(FindLoss, UnknownNameListsTheRows) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(),
             "loss 'dice' is unknown; there are: reconstruction, feature_similarity, "
-            "slot_contrast, slot_kd, grouping, mask_follow");
+            "slot_contrast, slot_kd, feature_kd, reconstruction_kd, grouping, mask_follow");
 }
 
 class LossProblemsTest : public testing::Test {
@@ -166,13 +173,22 @@ TEST_F(LossProblemsTest, NamesWhatEveryLossNeeds) {
                            "loss 'feature_similarity' needs data.clip_frames of at least 2",
                            "loss 'slot_contrast' needs data.clip_frames of at least 2",
                            "loss 'slot_kd' needs a teacher: set teacher.path",
+                           "loss 'feature_kd' needs a teacher: set teacher.path",
+                           "loss 'reconstruction_kd' needs a teacher: set teacher.path",
                            "loss 'grouping' needs model.grouping_head.enabled = true"));
   config_.mutable_data()->set_clip_frames(2);
   config_.mutable_model()->mutable_grouping_head()->set_enabled(true);
   config_.mutable_model()->mutable_decoder()->set_outputs(config::DecoderConfig::SIMILARITY);
   EXPECT_THAT(
       Problems(true),
-      testing::ElementsAre("loss 'reconstruction' needs model.decoder.outputs with features"));
+      testing::ElementsAre("loss 'reconstruction' needs model.decoder.outputs with features",
+                           "loss 'reconstruction_kd' needs model.decoder.outputs with features"));
+}
+
+TEST_F(LossProblemsTest, ALossIsThereOnce) {
+  Add("reconstruction");
+  Add("reconstruction", 0.5);
+  EXPECT_THAT(Problems(), testing::ElementsAre("loss 'reconstruction' is there twice"));
 }
 
 TEST_F(LossProblemsTest, LossOfWeightZeroNeedsNothing) {

@@ -70,5 +70,32 @@ TEST(SlotContrast, NeedsTwoFrames) {
               testing::HasSubstr("at least 2 frames, got T=1"));
 }
 
+// Two processes, each with one clip of two and the slots of both: their mean is the joint loss.
+TEST(SlotContrastAmong, PartsWithAllSlotsMakeTheWhole) {
+  const torch::Tensor slots = GoldenSlots(40);
+  const torch::Tensor parts = (SlotContrastAmong(slots, slots.slice(0, 0, 1), 0, 0.1) +
+                               SlotContrastAmong(slots, slots.slice(0, 1), 1, 0.1)) /
+                              2;
+  EXPECT_NEAR(parts.item<double>(), 8.2331981231, 1e-9);
+  parts.backward();
+  ExpectGradientStartsWith(
+      slots, {0.77718632, 1.38569275, -0.03584394, -1.03845722, -0.55324626, 0.74247176});
+}
+
+TEST(SlotContrastLoss, TakesAllSlotsWhereAskedTo) {
+  LossInputs in;
+  const torch::Tensor all = GoldenSlots(40);
+  in.scan.slots = all.slice(0, 1);
+  config::LossConfig config;
+  const double own = SlotContrastLoss(in, config).item<double>();
+  in.all_slots = all;
+  in.first_clip = 1;
+  EXPECT_EQ(SlotContrastLoss(in, config).item<double>(), own);
+  config.set_gather_negatives(true);
+  EXPECT_EQ(SlotContrastLoss(in, config).item<double>(),
+            SlotContrastAmong(all, in.scan.slots, 1, config.temperature()).item<double>());
+  EXPECT_NE(SlotContrastLoss(in, config).item<double>(), own);
+}
+
 }  // namespace
 }  // namespace slotmatch

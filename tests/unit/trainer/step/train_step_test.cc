@@ -38,7 +38,7 @@ class TrainStepTest : public testing::Test {
       parameters.emplace_back(item.key(), item.value());
     }
     optimizer_ = std::make_unique<Optimizer>(std::move(parameters), config_.optim(), 100);
-    return TrainStep::Create(config_, model_, teacher, optimizer_.get());
+    return TrainStep::Create(config_, {model_, teacher, LossHeads(nullptr), optimizer_.get()});
   }
 
   VideoModel Teacher(uint64_t seed) {
@@ -221,6 +221,81 @@ TEST_F(TrainStepTest, CreateRefusesLossesThatLackWhatTheyNeed) {
 TEST_F(TrainStepTest, AllWeightsZeroIsRefused) {
   AddLoss("reconstruction", 0.0);
   EXPECT_EQ(Create().status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Two parts, one update: that of the whole batch, for losses that are means over clips.
+TEST_F(TrainStepTest, PartsOfABatchMakeTheUpdateOfTheWhole) {
+  for (const char* init : {"fixed_learned", "random"}) {
+    SCOPED_TRACE(init);
+    config_.clear_losses();
+    config_.mutable_model()->mutable_slot_init()->set_kind(init);
+    AddLoss("reconstruction");
+    AddLoss("slot_contrast", 0.5);
+    config_.mutable_losses(1)->set_batch_negatives(false);
+    config_.mutable_loop()->set_accumulate(1);
+    const StepReport whole = Create()->Run(batch_, 0).value();
+    const auto expected = Copy(model_);
+    config_.mutable_loop()->set_accumulate(2);
+    const StepReport parts = Create()->Run(batch_, 0).value();
+    EXPECT_NEAR(parts.total, whole.total, 1e-6);
+    EXPECT_NEAR(parts.grad_norm, whole.grad_norm, 1e-5);
+    for (const auto& [key, tensor] : Copy(model_)) {
+      EXPECT_LT(MaxDifference(tensor, expected.at(key)), 1e-5) << key;
+    }
+  }
+}
+
+TEST_F(TrainStepTest, NegativesOfAPartAreItsOwn) {
+  AddLoss("slot_contrast");
+  const double whole = Create()->Run(batch_, 0)->total;
+  config_.mutable_losses(0)->set_batch_negatives(false);
+  const double each_clip = Create()->Run(batch_, 0)->total;
+  config_.mutable_losses(0)->set_batch_negatives(true);
+  config_.mutable_loop()->set_accumulate(2);  // parts of one clip
+  EXPECT_NEAR(Create()->Run(batch_, 0)->total, each_clip, 1e-6);
+  EXPECT_GT(std::abs(whole - each_clip), 1e-3);
+}
+
+TEST_F(TrainStepTest, Bfloat16ComesCloseAndKeepsFloat32Parameters) {
+  AddLoss("reconstruction");
+  AddLoss("slot_contrast", 0.5);
+  const StepReport wide = Create()->Run(batch_, 0).value();
+  config_.mutable_loop()->set_precision(config::LoopConfig::BFLOAT16);
+  const StepReport narrow = Create()->Run(batch_, 0).value();
+  EXPECT_NE(narrow.total, wide.total);
+  EXPECT_NEAR(narrow.total, wide.total, 0.02 * wide.total);
+  EXPECT_NEAR(narrow.grad_norm, wide.grad_norm, 0.1 * wide.grad_norm);
+  for (const auto& [key, tensor] : Copy(model_)) {
+    EXPECT_EQ(tensor.scalar_type(), torch::kFloat32) << key;
+  }
+}
+
+// Feature and reconstruction distillation see a teacher of another width.
+TEST_F(TrainStepTest, StudentFollowsATeacherOfAnotherWidth) {
+  config::ModelConfig wide = config_.model();
+  wide.mutable_encoder()->set_embed_dim(24);
+  VideoModel teacher = MakeTinyModel(wide, 5, WithEncoder::kNo);
+  batch_.tokens.push_back(torch::randn({2, 3, 16, 24}));
+  AddLoss("feature_kd");
+  AddLoss("reconstruction_kd");
+  model_ = MakeTinyModel(config_.model(), 71, WithEncoder::kNo);
+  LossHeads heads(config_, 16, 24);
+  std::vector<std::pair<std::string, torch::Tensor>> parameters;
+  for (const auto& item : model_->named_parameters()) {
+    parameters.emplace_back(item.key(), item.value());
+  }
+  for (const auto& item : heads->named_parameters()) {
+    parameters.emplace_back(item.key(), item.value());
+  }
+  Optimizer optimizer(std::move(parameters), config_.optim(), 100);
+  auto step = TrainStep::Create(config_, {model_, teacher, heads, &optimizer});
+  ASSERT_TRUE(step.ok()) << step.status();
+  const StepReport first = step->Run(batch_, 0).value();
+  const torch::Tensor before = heads->parameters()[0].clone();
+  StepReport last;
+  for (int64_t i = 1; i < 40; ++i) last = step->Run(batch_, i).value();
+  for (int loss : {0, 1}) EXPECT_LT(last.losses[loss].second, first.losses[loss].second) << loss;
+  EXPECT_GT(MaxDifference(heads->parameters()[0], before), 1e-4) << "the projection trains too";
 }
 
 }  // namespace
