@@ -205,7 +205,7 @@ def training():
                  f"max({run_metric('slotmatch_train_step')} / "
                  f"{run_metric('slotmatch_train_max_steps')})", "percentunit", decimals=0),
             stat("Steps per second", "Since the run's start.",
-                 f"sum({run_metric('slotmatch_train_steps_per_second')})", decimals=2),
+                 f"max({run_metric('slotmatch_train_steps_per_second')})", decimals=2),
             stat("Loss", "Weighted sum.", f"min({run_metric('slotmatch_train_total_loss')})",
                  decimals=4),
             stat("Data wait", "Share of the time that steps waited for data.",

@@ -183,6 +183,31 @@ def check_indexed(job):
     return [f"--shard counts {count} workers, the Job {spec.get('completions')}"]
 
 
+def check_torchrun(documents):
+    """Workers of an indexed Job find each other by torchrun's environment."""
+    complaints = []
+    services = {service["metadata"]["name"]: service for service in of_kind(documents, "Service")}
+    for job in of_kind(documents, "Job"):
+        spec, pod = job["spec"], job["spec"]["template"]["spec"]
+        values = {entry["name"]: entry.get("value") for entry in container_of(job).get("env", [])}
+        missing = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} - set(values)
+        if missing:
+            complaints.append(f"the workers lack {', '.join(sorted(missing))}")
+            continue
+        if spec.get("completionMode") != "Indexed" or values["WORLD_SIZE"] != str(
+                spec["completions"]) or spec["parallelism"] != spec["completions"]:
+            complaints.append(f"WORLD_SIZE is {values['WORLD_SIZE']}, the Job has "
+                              f"{spec.get('completions')} workers, {spec.get('parallelism')} at once")
+        service = services.get(pod.get("subdomain"))
+        if values["MASTER_ADDR"] != f"{job['metadata']['name']}-0.{pod.get('subdomain')}":
+            complaints.append(f"MASTER_ADDR is {values['MASTER_ADDR']}")
+        if service is None or service["spec"].get("clusterIP") != "None":
+            complaints.append(f"no headless Service is named {pod.get('subdomain')}")
+        elif [str(port["port"]) for port in service["spec"]["ports"]] != [values["MASTER_PORT"]]:
+            complaints.append(f"MASTER_PORT {values['MASTER_PORT']} is not the Service's")
+    return complaints
+
+
 def check_secret_of_certificate(documents):
     """A certificate is for the Services' names and lands in the Secret that the pods mount."""
     complaints = []

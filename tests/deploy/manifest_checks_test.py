@@ -116,6 +116,23 @@ class ManifestChecksTest(unittest.TestCase):
         job["spec"]["completions"] = 4
         self.assertEqual(len(checks.check_indexed(job)), 1)
 
+    def test_torchrun(self):
+        values = {"RANK": None, "WORLD_SIZE": "2", "MASTER_ADDR": "t-0.s", "MASTER_PORT": "7"}
+        container = {"env": [{"name": name, "value": value} for name, value in values.items()]}
+        job = {"kind": "Job", "metadata": {"name": "t"},
+               "spec": {"completionMode": "Indexed", "completions": 2, "parallelism": 2,
+                        "template": {"spec": {"subdomain": "s", "containers": [container]}}}}
+        service = {"kind": "Service", "metadata": {"name": "s"},
+                   "spec": {"clusterIP": "None", "ports": [{"port": 7}]}}
+        self.assertEqual(checks.check_torchrun([job, service]), [])
+        self.assertEqual(len(checks.check_torchrun([job])), 1)
+        service["spec"]["ports"][0]["port"] = 8
+        job["spec"]["completions"] = 3
+        job["metadata"]["name"] = "u"
+        self.assertEqual(len(checks.check_torchrun([job, service])), 3)
+        container["env"].pop()
+        self.assertEqual(len(checks.check_torchrun([job, service])), 1)
+
     def test_certificates(self):
         certificate = {"kind": "Certificate", "spec": {"secretName": "s", "dnsNames": ["s"]}}
         check = lambda: checks.check_secret_of_certificate(self.documents + [certificate])

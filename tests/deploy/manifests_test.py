@@ -13,7 +13,7 @@ import tools
 
 KUBERNETES = tools.ROOT / "deploy/kubernetes"
 OVERLAYS = ("cpu", "gpu", "monitoring", "tls")
-JOBS = ("segment", "train")
+JOBS = ("segment", "train", "train-kubeflow")
 NAMESPACE = "slotmatch"
 
 
@@ -133,11 +133,18 @@ class ManifestsTest(unittest.TestCase):
         self.assertEqual(rule["spec"]["groups"], groups, "run python3 deploy/generate.py")
 
     def test_the_trainer_takes_the_jobs_settings(self):
-        container = manifest_checks.container_of(manifest_checks.of_kind(self.jobs["train"],
-                                                                         "Job")[0])
-        self.assertEqual(container["command"], ["slotmatch_trainer"])
-        printed = tools.run(tools.BIN / "slotmatch_trainer", *container["args"], "--print-config")
-        self.assertIn('path: "/data/', printed)
+        pods = [template for name in ("train", "train-kubeflow")
+                for _, template in manifest_checks.pod_templates(self.jobs[name])]
+        self.assertEqual(len(pods), 3)
+        for pod in pods:
+            container = pod["spec"]["containers"][0]
+            self.assertEqual(container["command"], ["slotmatch_trainer"])
+            printed = tools.run(tools.BIN / "slotmatch_trainer", *container["args"],
+                                "--print-config")
+            self.assertIn('path: "/data/', printed)
+
+    def test_training_workers_find_each_other(self):
+        self.assert_clean(manifest_checks.check_torchrun(self.jobs["train"]))
 
     def test_workers_count_themselves_right(self):
         client = manifest_checks.of_kind(self.jobs["segment"], "Job")[0]
