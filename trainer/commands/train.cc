@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,7 @@
 #include "trainer/commands/commands.h"
 #include "trainer/dist/launch.h"
 #include "trainer/eval/validation.h"
+#include "trainer/loop/adapt.h"
 #include "trainer/loop/trainer.h"
 #include "trainer/loop/validate_config.h"
 
@@ -26,8 +28,10 @@ std::atomic<int> stop_signal{0};
 
 void OnSignal(int signal) { stop_signal.store(signal); }
 
+constexpr char kAdaptRecipe[] = "configs/train/adapt.textproto";
+
 struct Arguments {
-  std::string config, data_root;
+  std::string config, data, from, data_root;
   std::vector<std::string> overrides;
   bool print_config = false;
   int64_t processes = 1;
@@ -36,6 +40,14 @@ struct Arguments {
 void AddOptions(Arguments* arguments, TrainOptions* train, OptionTable* options) {
   options->Text("config", "FILE", "training config, e.g. configs/train/slotmatch.textproto",
                 &arguments->config);
+  options->Text("from", "DIR",
+                "model directory to go on from: its architecture and encoder replace the config's, "
+                "which is by default the recipe for adapting, configs/train/adapt.textproto",
+                &arguments->from);
+  options->Text("data", "PATH",
+                "videos to train on in place of the config's: a video, a folder of videos, of "
+                "frames, or in DAVIS layout",
+                &arguments->data);
   options->Repeated("set", "PATH=VALUE", "override of a config field", &arguments->overrides);
   options->Text("data-root", "DIR", "folder in front of every relative dataset path",
                 &arguments->data_root);
@@ -49,12 +61,24 @@ void AddOptions(Arguments* arguments, TrainOptions* train, OptionTable* options)
 absl::StatusOr<config::TrainConfig> ReadConfig(const Arguments& arguments) {
   config::TrainConfig config;
   SM_RETURN_IF_ERROR(LoadConfigFile(arguments.config, &config));
+  if (!arguments.from.empty()) SM_RETURN_IF_ERROR(AdaptModel(arguments.from, &config));
+  if (!arguments.data.empty()) {
+    SM_ASSIGN_OR_RETURN(config::DatasetConfig data, GuessDataset(arguments.data));
+    // Its rate is that of the recipe's videos.
+    for (const config::DatasetConfig& dataset : config.data().datasets()) {
+      if (dataset.kind() == data.kind()) data.set_max_fps(dataset.max_fps());
+    }
+    config.mutable_data()->clear_datasets();
+    *config.mutable_data()->add_datasets() = std::move(data);
+  }
   SM_RETURN_IF_ERROR(ApplyOverrides(arguments.overrides, &config));
   const auto prefix = [&](config::DatasetConfig* dataset) {
     dataset->set_path((std::filesystem::path(arguments.data_root) / dataset->path()).string());
   };
-  for (config::DatasetConfig& dataset : *config.mutable_data()->mutable_datasets()) {
-    prefix(&dataset);
+  if (arguments.data.empty()) {
+    for (config::DatasetConfig& dataset : *config.mutable_data()->mutable_datasets()) {
+      prefix(&dataset);
+    }
   }
   if (!config.validation().dataset().path().empty()) {
     prefix(config.mutable_validation()->mutable_dataset());
@@ -104,7 +128,10 @@ absl::Status TrainCommand(int argc, char** argv) {
     std::printf("%s", options.Help().c_str());
     return absl::OkStatus();
   }
-  if (arguments.config.empty()) return absl::InvalidArgumentError("train needs --config FILE");
+  if (arguments.config.empty() && !arguments.from.empty()) arguments.config = kAdaptRecipe;
+  if (arguments.config.empty()) {
+    return absl::InvalidArgumentError("train needs --config FILE, or --from DIR and --data PATH");
+  }
   if (arguments.processes < 1 || arguments.processes > kMostProcesses) {
     return absl::InvalidArgumentError(
         absl::StrCat("--nproc ", arguments.processes, " is not from 1 to ", kMostProcesses));

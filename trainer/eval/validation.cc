@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,10 +11,13 @@
 #include "core/model/model_io.h"
 #include "trainer/eval/evaluation.h"
 #include "trainer/eval/metric_table.h"
+#include "trainer/eval/model_strips.h"
 #include "trainer/loop/train_data.h"
 
 namespace slotmatch {
 namespace {
+
+constexpr int64_t kPictures = 2;  // videos shown at each validation
 
 class DatasetValidator : public Validator {
  public:
@@ -32,9 +36,7 @@ class DatasetValidator : public Validator {
     for (auto [key, tensor] : NamedTensors(*model_, {kBackbonePrefix})) {
       tensor.copy_(tensors.at(key));
     }
-    SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, VideoSegmenter::Of(model_, manifest_));
-    std::vector<VideoSegmenter> segmenters;
-    segmenters.push_back(std::move(segmenter));
+    SM_ASSIGN_OR_RETURN(std::vector<VideoSegmenter> segmenters, Segmenters());
     SM_ASSIGN_OR_RETURN(const auto results, Evaluate(*dataset_, &segmenters, options_));
     std::map<std::string, double> scores;
     for (const MetricRow& row : MetricTable()) {
@@ -44,7 +46,24 @@ class DatasetValidator : public Validator {
     return scores;
   }
 
+  absl::StatusOr<std::map<std::string, std::string>> Pictures() override {
+    SM_ASSIGN_OR_RETURN(std::vector<VideoSegmenter> segmenters, Segmenters());
+    std::map<std::string, std::string> pictures;
+    for (int64_t video = 0; video < std::min(kPictures, dataset_->num_videos()); ++video) {
+      SM_ASSIGN_OR_RETURN(pictures[dataset_->video_name(video)],
+                          ModelStrips(*dataset_, video, &segmenters));
+    }
+    return pictures;
+  }
+
  private:
+  absl::StatusOr<std::vector<VideoSegmenter>> Segmenters() const {
+    std::vector<VideoSegmenter> segmenters;
+    SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, VideoSegmenter::Of(model_, manifest_));
+    segmenters.push_back(std::move(segmenter));
+    return segmenters;
+  }
+
   std::unique_ptr<VideoDataset> dataset_;
   VideoModel model_;
   config::Manifest manifest_;

@@ -37,6 +37,7 @@ absl::StatusOr<RunLog> RunLog::Open(const std::string& folder, const config::Tra
   log.metrics_path_ = (path / "metrics.prom").string();
   SM_ASSIGN_OR_RETURN(log.losses_, OpenLossLog((path / "losses.jsonl").string(), steps_done));
   SM_ASSIGN_OR_RETURN(log.scores_, OpenLossLog((path / "scores.jsonl").string(), steps_done));
+  SM_ASSIGN_OR_RETURN(log.events_, EventFile::Create(folder, steps_done));
   return log;
 }
 
@@ -63,6 +64,14 @@ absl::Status RunLog::Step(const StepReport& report, int64_t steps_done, absl::Du
                          {"steps_per_s", steps_per_s}};
   for (const auto& [name, value] : report.losses) line[name] = value;
   SM_RETURN_IF_ERROR(WriteLine(line, "losses.jsonl", &losses_));
+  std::vector<std::pair<std::string, double>> scalars = {
+      {"loss/total", report.total},
+      {"optim/grad_norm", report.grad_norm},
+      {"optim/learning_rate", report.learning_rate},
+      {"speed/data_wait_share", wait_share},
+      {"speed/steps_per_s", steps_per_s}};
+  for (const auto& [name, value] : report.losses) scalars.push_back({"loss/" + name, value});
+  SM_RETURN_IF_ERROR(events_->AddScalars(steps_done, scalars));
   return WriteFileAtomically(
       metrics_path_, TrainMetricsText({config_.name(), steps_done, loop.max_steps(), steps_per_s,
                                        wait_share, absl::Now()},
@@ -72,8 +81,22 @@ absl::Status RunLog::Step(const StepReport& report, int64_t steps_done, absl::Du
 absl::Status RunLog::Scores(const std::map<std::string, double>& scores, int64_t steps_done) {
   if (!writes_) return absl::OkStatus();
   nlohmann::json line = {{"step", steps_done}};
-  for (const auto& [name, value] : scores) line[name] = value;
-  return WriteLine(line, "scores.jsonl", &scores_);
+  std::vector<std::pair<std::string, double>> scalars;
+  for (const auto& [name, value] : scores) {
+    line[name] = value;
+    scalars.push_back({"validation/" + name, value});
+  }
+  SM_RETURN_IF_ERROR(WriteLine(line, "scores.jsonl", &scores_));
+  return events_->AddScalars(steps_done, scalars);
+}
+
+absl::Status RunLog::Pictures(const std::map<std::string, std::string>& pictures,
+                              int64_t steps_done) {
+  if (!writes_) return absl::OkStatus();
+  for (const auto& [name, png] : pictures) {
+    SM_RETURN_IF_ERROR(events_->AddImage(steps_done, "masks/" + name, png));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace slotmatch

@@ -11,13 +11,13 @@
 #include "absl/time/time.h"
 #include "core/base/progress.h"
 #include "slotmatch/config/train.pb.h"
+#include "trainer/report/event_file.h"
 #include "trainer/step/train_step.h"
 
 namespace slotmatch {
 
-// What a run tells of itself: the progress line, and in its folder losses.jsonl, scores.jsonl
-// and metrics.prom. Goes
-// on after the step it was opened with.
+// What a run tells of itself: the progress line, and in its folder losses.jsonl, scores.jsonl,
+// metrics.prom and an event file for TensorBoard. Goes on after the step it was opened with.
 class RunLog {
  public:
   // Without `writes` (processes other than the first) nothing is written or shown.
@@ -27,6 +27,8 @@ class RunLog {
   // After each step. kAborted when the file cannot be written.
   absl::Status Step(const StepReport& report, int64_t steps_done, absl::Duration data_wait);
   absl::Status Scores(const std::map<std::string, double>& scores, int64_t steps_done);
+  // PNGs by name, for TensorBoard.
+  absl::Status Pictures(const std::map<std::string, std::string>& pictures, int64_t steps_done);
 
  private:
   RunLog(const config::TrainConfig& config, int64_t steps_done, bool progress);
@@ -38,6 +40,7 @@ class RunLog {
   bool writes_ = true;
   std::unique_ptr<Progress> progress_;
   std::ofstream losses_, scores_;
+  std::unique_ptr<EventFile> events_;
 };
 
 }  // namespace slotmatch

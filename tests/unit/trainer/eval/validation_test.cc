@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "core/image/image.h"
 #include "core/model/model_io.h"
 #include "tests/support/tiny_model.h"
 
@@ -39,6 +40,16 @@ TEST_F(ValidationTest, ScoresAModelWithTheSameTensorsTheSame) {
   }
   EXPECT_NE((*validator)->Score(two).value(), *first);
   EXPECT_EQ((*validator)->Score(one).value(), *first);
+}
+
+TEST_F(ValidationTest, ShowsTheMasksOfTheFirstVideos) {
+  const auto validator = MakeValidator(config_).value();
+  const auto tensors = NamedTensors(*MakeTinyModel(config_.model(), 1, WithEncoder::kNo), {});
+  ASSERT_TRUE(validator->Score(tensors).ok());
+  const auto pictures = validator->Pictures();
+  ASSERT_TRUE(pictures.ok()) << pictures.status();
+  ASSERT_FALSE(pictures->empty());
+  for (const auto& [video, png] : *pictures) EXPECT_TRUE(ProbeImage(png).ok()) << video;
 }
 
 TEST_F(ValidationTest, WithoutADatasetThereIsNone) {
