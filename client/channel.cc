@@ -42,7 +42,6 @@ class TokenInterceptorFactory : public grpc::experimental::ClientInterceptorFact
   const std::string value_;
 };
 
-
 absl::Status ReadInto(const std::string& file, std::string* text) {
   if (file.empty()) return absl::OkStatus();
   SM_ASSIGN_OR_RETURN(*text, ReadFile(file));
