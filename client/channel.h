@@ -26,7 +26,7 @@ struct ServerAddress {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const ServerAddress& server,
                                                        absl::Duration patience);
 
-// gRPC's status as ours.
+// gRPC's status as ours: the same code and message.
 absl::Status FromGrpc(const grpc::Status& status);
 
 // Makes a channel to a server whenever one is needed.

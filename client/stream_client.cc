@@ -17,10 +17,6 @@ std::chrono::system_clock::time_point After(absl::Duration patience) {
 
 }  // namespace
 
-absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
 absl::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
                          absl::Duration patience) {
   grpc::ClientContext context;

@@ -13,8 +13,6 @@
 
 namespace slotmatch {
 
-absl::Status FromGrpc(const grpc::Status& status);  // the same code and message
-
 // What grpc.health.v1.Health says about `service`; UNAVAILABLE unless it is SERVING.
 absl::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
                          absl::Duration patience);
