@@ -19,7 +19,7 @@ class TorchBench : public EngineBench {
     PartCache parts;
     config::ServedModel served;
     served.set_path(path);
-    SM_ASSIGN_OR_RETURN(segmenter_, LoadSegmenter(served, compute, &parts, NewBackboneCache()));
+    SM_ASSIGN_OR_RETURN(segmenter_, LoadSegmenter(served, compute, NewBackboneCache()));
     SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(path, &parts));
     SM_ASSIGN_OR_RETURN(model_, LoadVideoModel(files));
     return absl::OkStatus();
@@ -59,7 +59,7 @@ class TorchBench : public EngineBench {
   }
 
   std::string description_;
-  std::unique_ptr<Segmenter> segmenter_;
+  std::shared_ptr<Segmenter> segmenter_;
   VideoModel model_{nullptr};
 };
 

@@ -73,8 +73,8 @@ class TorchSegmenter : public testing::Test {
             .ok());
   }
 
-  absl::StatusOr<std::unique_ptr<Segmenter>> Load() {
-    return LoadSegmenter(served_, compute_, &parts_, backbones_);
+  absl::StatusOr<std::shared_ptr<Segmenter>> Load() {
+    return LoadSegmenter(served_, compute_, backbones_);
   }
 
   static std::vector<float> Frame(uint64_t seed) {
@@ -99,7 +99,7 @@ class TorchSegmenter : public testing::Test {
 
 TEST_F(TorchSegmenter, InfoComesFromTheManifest) {
   WriteHead(HeadManifest());
-  absl::StatusOr<std::unique_ptr<Segmenter>> segmenter = Load();
+  absl::StatusOr<std::shared_ptr<Segmenter>> segmenter = Load();
   ASSERT_TRUE(segmenter.ok()) << segmenter.status();
   const ModelInfo& info = (*segmenter)->info();
   EXPECT_EQ(info.name, "head");
@@ -120,7 +120,7 @@ TEST_F(TorchSegmenter, StepEqualsTheVideoModelForBothMaskSources) {
   for (const config::MaskSource source : {config::DECODER, config::ATTENTION}) {
     model_config_.set_mask_source(source);
     WriteHead(HeadManifest());
-    absl::StatusOr<std::unique_ptr<Segmenter>> segmenter = Load();
+    absl::StatusOr<std::shared_ptr<Segmenter>> segmenter = Load();
     ASSERT_TRUE(segmenter.ok()) << segmenter.status();
     const ModelFiles files = OpenModelDirectory(served_.path(), &parts_).value();
     VideoModel model = LoadVideoModel(files).value();
