@@ -59,7 +59,8 @@ absl::StatusOr<pid_t> StartProcess(const std::string& program, std::vector<std::
 }
 
 absl::StatusCode CodeOfExit(int exit_code) {
-  for (int code = 1; code <= 16; ++code) {
+  // Several codes share an exit code; of those the trainer's own are the higher ones.
+  for (int code = 16; code >= 1; --code) {
     const auto status_code = static_cast<absl::StatusCode>(code);
     if (ExitCode(absl::Status(status_code, "")) == exit_code) return status_code;
   }
