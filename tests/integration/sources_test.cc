@@ -1,7 +1,6 @@
-// Live sources of the client and the load generator, with the real programs.
+// Live and bare sources of the client, with the real programs.
 #include <stdlib.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -18,9 +17,9 @@ using testing::HasSubstr;
 constexpr char kRtspServer[] = "/usr/bin/rtsp-server-perl";
 constexpr char kFfmpeg[] = "/usr/bin/ffmpeg";
 
-class Tools : public ServedTest {
+class Sources : public ServedTest {
  protected:
-  static void SetUpTestSuite() { StartShared("tools", {kStudent}); }
+  static void SetUpTestSuite() { StartShared("sources", {kStudent}); }
 
   void SetUp() override {
     ServedTest::SetUp();
@@ -32,12 +31,6 @@ class Tools : public ServedTest {
                                   const std::string& input = "/dev/null") {
     arguments.insert(arguments.end(), {"--out", out_});
     return StartClient(server_->address(), folder_ + "/client.log", arguments, input);
-  }
-  std::unique_ptr<Process> Bench(std::vector<std::string> arguments) {
-    if (std::find(arguments.begin(), arguments.end(), "--server") == arguments.end()) {
-      arguments.insert(arguments.end(), {"--server", server_->address()});
-    }
-    return StartProgram("slotmatch_bench", folder_ + "/bench.log", arguments);
   }
   nlohmann::json Summary() const { return ReadJson(out_ + "/summary.json"); }
 
@@ -79,7 +72,7 @@ class RtspCamera {
   std::unique_ptr<Process> feed_;
 };
 
-TEST_F(Tools, RtspCameraIsFollowedAcrossABreakAndNeverHeldBack) {
+TEST_F(Sources, RtspCameraIsFollowedAcrossABreakAndNeverHeldBack) {
   if (!fs::exists(kRtspServer)) GTEST_SKIP() << "rtsp-server-perl is not installed";
   if (!fs::exists(kFfmpeg)) GTEST_SKIP() << "ffmpeg is not installed";
   setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;udp", 1);  // all this server speaks
@@ -102,19 +95,19 @@ TEST_F(Tools, RtspCameraIsFollowedAcrossABreakAndNeverHeldBack) {
   EXPECT_GE(last.at("frame_id").get<int>(), 29) << "ids are those of the camera's frames";
 }
 
-TEST_F(Tools, StreamThatDoesNotAnswerIs69) {
+TEST_F(Sources, StreamThatDoesNotAnswerIs69) {
   const auto client = Client({"--video", absl::StrCat("rtsp://127.0.0.1:", FreePort(), "/x")});
   EXPECT_EQ(client->Wait(kShortPatience), 69);
   ExpectOneErrorLine(*client, "slotmatch_client", "does not answer");
 }
 
-TEST_F(Tools, DeviceThatIsNoCameraIs69) {
+TEST_F(Sources, DeviceThatIsNoCameraIs69) {
   const auto client = Client({"--video", "/dev/null"});
   EXPECT_EQ(client->Wait(kShortPatience), 69);
   ExpectOneErrorLine(*client, "slotmatch_client", "camera /dev/null cannot be opened");
 }
 
-TEST_F(Tools, RawFramesOnStandardInputEqualTheSamePicturesByPattern) {
+TEST_F(Sources, RawFramesOnStandardInputEqualTheSamePicturesByPattern) {
   std::string pixels;
   int number = 0;
   for (const cv::Mat& frame : VideoFrames(kSampleVideo, 3)) {
@@ -131,46 +124,6 @@ TEST_F(Tools, RawFramesOnStandardInputEqualTheSamePicturesByPattern) {
   ASSERT_EQ(client->Wait(kRunPatience), 0) << client->Output();
   EXPECT_EQ(Summary().at("frames").get<int>(), 3);
   ExpectSameMasks(from_pipe, out_, 3, 1);
-}
-
-TEST_F(Tools, BenchMeasuresEveryLevelAndWritesItDown) {
-  const std::string csv = folder_ + "/bench.csv", json = folder_ + "/bench.json";
-  const auto bench =
-      Bench({"--sessions", "1,2", "--fps", "2", "--warm-up", "0", "--window", "1", "--max-windows",
-             "3", "--stability", "1000", "--csv", csv, "--json", json});
-  ASSERT_EQ(bench->Wait(kRunPatience), 0) << bench->Output();
-  EXPECT_EQ(Lines(bench->Printed()).size(), 3u) << bench->Printed();
-  EXPECT_EQ(CountLines(csv), 3);
-  const nlohmann::json levels = ReadJson(json);
-  ASSERT_EQ(levels.size(), 2u);
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(levels[i].at("sessions").get<int>(), i + 1);
-    EXPECT_GT(levels[i].at("results").get<int>(), 0);
-    EXPECT_GT(levels[i].at("p99_ms").get<double>(), 0);
-    EXPECT_EQ(levels[i].at("errors").get<int>(), 0);
-  }
-}
-
-TEST_F(Tools, BenchSaysByItsExitCodeWhatIsWrong) {
-  const std::vector<std::string> quick = {"--warm-up",     "0", "--window", "0.3",
-                                          "--max-windows", "3"};
-  struct Row {
-    std::vector<std::string> arguments;
-    int code;
-    const char* fragment;
-  };
-  for (const Row& row :
-       {Row{{"--fps", "fast"}, 64, "--fps"}, Row{{"--distribution", "bell"}, 64, "--distribution"},
-        Row{{"--video", "no_such.mp4"}, 66, "no_such.mp4"},
-        Row{{"--model", "nobody"}, 66, "nobody"},
-        Row{{"--server", "127.0.0.1:1", "--connect-timeout", "1"}, 69, "no server"},
-        Row{{"--max-p99", "0.001", "--stability", "1000"}, 75, "--max-p99"}}) {
-    std::vector<std::string> arguments = quick;
-    arguments.insert(arguments.end(), row.arguments.begin(), row.arguments.end());
-    const auto bench = Bench(arguments);
-    EXPECT_EQ(bench->Wait(kShortPatience), row.code) << bench->Output();
-    ExpectOneErrorLine(*bench, "slotmatch_bench", row.fragment);
-  }
 }
 
 }  // namespace
