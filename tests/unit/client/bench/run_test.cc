@@ -20,9 +20,9 @@ class RunBenchTest : public ServerFixture {
  protected:
   // The program with these arguments, against the test's server unless they name one.
   absl::Status Run(std::vector<std::string> arguments) {
-    std::vector<std::string> all = {"slotmatch_bench", "--warm-up", "0",   "--window",
-                                    "0.2",             "--stability", "1e9", "--max-windows",
-                                    "3"};
+    std::vector<std::string> all = {
+        "slotmatch_bench", "--warm-up", "0", "--window", "0.2", "--stability", "1e9",
+        "--max-windows",   "3"};
     if (app_ != nullptr) {
       all.insert(all.end(), {"--server", absl::StrCat("127.0.0.1:", app_->grpc_port())});
     }
