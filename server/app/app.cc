@@ -37,13 +37,15 @@ ModelStore::Options StoreOptions(const config::ServeConfig& config, ModelLoader 
   return {std::move(load), scheduler, config.track(), std::move(repository)};
 }
 
-void SetTransport(const config::LimitsConfig& limits, grpc::ServerBuilder* builder) {
-  builder->SetMaxReceiveMessageSize(static_cast<int>(limits.max_message_bytes()));
+void SetTransport(const config::ServeConfig& config, grpc::ServerBuilder* builder) {
+  const config::ListenConfig& listen = config.listen();
+  builder->SetMaxReceiveMessageSize(static_cast<int>(config.limits().max_message_bytes()));
   builder->SetMaxSendMessageSize(-1);
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server must fail, not share
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 1000 * listen.keepalive_time_s());
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 1000 * listen.keepalive_timeout_s());
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // any: idle ones die too
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
 }
 
@@ -156,7 +158,7 @@ absl::Status ServerApp::ListenForProbes() {
   const std::string& address = config_.listen().probe_address();
   if (address.empty()) return absl::OkStatus();
   grpc::ServerBuilder builder;
-  SetTransport(config_.limits(), &builder);
+  SetTransport(config_, &builder);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &probe_port_);
   builder.RegisterService(&health_);
   probe_server_ = builder.BuildAndStart();
@@ -172,7 +174,7 @@ absl::Status ServerApp::ListenForAdmins() {
     SM_ASSIGN_OR_RETURN(credentials, MakeServerCredentials(config_.security().tls()));
   }
   grpc::ServerBuilder builder;
-  SetTransport(config_.limits(), &builder);
+  SetTransport(config_, &builder);
   builder.AddListeningPort(address, credentials, &admin_port_);
   builder.RegisterService(&admin_);
   builder.RegisterService(&health_);
@@ -224,7 +226,7 @@ absl::Status ServerApp::ExposeMetrics() {
 absl::Status ServerApp::Listen() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  SetTransport(config_.limits(), &builder);
+  SetTransport(config_, &builder);
   SM_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(config_.security().tls()));
   builder.AddListeningPort(config_.listen().grpc_address(), credentials, &grpc_port_);
   builder.RegisterService(&service_);

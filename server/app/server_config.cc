@@ -46,6 +46,8 @@ absl::Status CheckRanges(const config::ServeConfig& config) {
       {"degrade.max_bridged_frames", config.degrade().max_bridged_frames(), 0, 1024},
       {"compute.torch_threads", config.compute().torch_threads(), 0, 1024},
       {"compute.decode_threads", config.compute().decode_threads(), 1, 1024},
+      {"listen.keepalive_time_s", config.listen().keepalive_time_s(), 1, 86400},
+      {"listen.keepalive_timeout_s", config.listen().keepalive_timeout_s(), 1, 3600},
       {"watchdog.stuck_after_s", config.watchdog().stuck_after_s(), 0, 86400},
       {"security.tls.reload_interval_s", config.security().tls().reload_interval_s(), 1, 86400},
       {"shutdown.lame_duck_ms", config.shutdown().lame_duck_ms(), 0, 600000},
