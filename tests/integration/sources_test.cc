@@ -41,16 +41,16 @@ class Sources : public ServedTest {
 class RtspCamera {
  public:
   explicit RtspCamera(const std::string& folder)
-      : folder_(folder),
-        to_clients_(FreePort()),
-        from_camera_(FreePort()),
-        server_({kRtspServer, "-c", absl::StrCat(to_clients_), "-s", absl::StrCat(from_camera_),
-                 "--client_listen_address", "127.0.0.1", "--source_listen_address", "127.0.0.1"},
-                folder + "/rtsp.log") {}
+      : folder_(folder), to_clients_(FreePort()), from_camera_(FreePort()) {}
 
   std::string url() const { return absl::StrCat("rtsp://127.0.0.1:", to_clients_, "/camera"); }
   // True when it sends; tried again, because the server takes a moment to listen.
   bool Start() {
+    server_ = std::make_unique<Process>(
+        std::vector<std::string>{kRtspServer, "-c", absl::StrCat(to_clients_), "-s",
+                                 absl::StrCat(from_camera_), "--client_listen_address", "127.0.0.1",
+                                 "--source_listen_address", "127.0.0.1"},
+        folder_ + "/rtsp.log");
     return Eventually(
         [this] {
           feed_ = std::make_unique<Process>(
@@ -63,13 +63,16 @@ class RtspCamera {
         },
         kShortPatience);
   }
-  void Unplug() { feed_.reset(); }
+  // As a camera that loses its power: nothing is said to anyone.
+  void Unplug() {
+    feed_.reset();
+    server_.reset();
+  }
 
  private:
   const std::string folder_;
   const int to_clients_, from_camera_;
-  Process server_;
-  std::unique_ptr<Process> feed_;
+  std::unique_ptr<Process> server_, feed_;
 };
 
 TEST_F(Sources, RtspCameraIsFollowedAcrossABreakAndNeverHeldBack) {
