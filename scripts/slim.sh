@@ -12,7 +12,7 @@ needed=$(for library in $libraries; do
   dpkg -S "$library" 2>/dev/null || dpkg -S "${library#/usr}"
 done | cut -d: -f1 | sort -u)
 dpkg-query -W -f '${Package}\n' | sort -u >/tmp/installed
-printf '%s\n' $needed $(cat "$BEFORE") ca-certificates | sort -u >/tmp/kept
+{ printf '%s\n' $needed ca-certificates; cat "$BEFORE"; } | sort -u >/tmp/kept
 comm -23 /tmp/installed /tmp/kept |
   xargs dpkg --purge --force-depends >/tmp/purged 2>&1 ||
   { tail -n 20 /tmp/purged; exit 1; }
