@@ -70,12 +70,14 @@ absl::StatusOr<BenchWorld> OpenWorld(const BenchOptions& options) {
   SM_ASSIGN_OR_RETURN(world.engine,
                       EngineBench::Open(options.model, static_cast<int>(options.threads)));
   SM_ASSIGN_OR_RETURN(world.pictures, ReadPictures(options.video, kPictures));
-  SM_ASSIGN_OR_RETURN(world.server,
-                      BenchServer::Start(options.server, options.model,
-                                         {absl::StrCat("compute.torch_threads=", options.threads),
-                                          absl::StrCat("limits.max_sessions=", kMaxSessions),
-                                          absl::StrCat("batching.max_batch_size=",
-                                                       std::max<int64_t>(8, options.streams))}));
+  SM_ASSIGN_OR_RETURN(
+      world.server,
+      BenchServer::Start(
+          options.server, options.model,
+          {absl::StrCat("compute.torch_threads=", options.threads),
+           absl::StrCat("limits.max_sessions=", kMaxSessions),
+           absl::StrCat("batching.max_queued_frames=", 2 * kMaxSessions),
+           absl::StrCat("batching.max_batch_size=", std::max<int64_t>(8, options.streams))}));
   return world;
 }
 
