@@ -13,6 +13,7 @@
 #include "core/base/status.h"
 #include "core/config/config.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/dataset_options.h"
 #include "trainer/data/dataset_report.h"
 #include "trainer/data/read_ahead.h"
 #include "trainer/eval/sheet.h"
@@ -116,14 +117,13 @@ absl::Status CheckArguments(const DatasetArguments& arguments) {
 
 absl::Status DatasetCommand(int argc, char** argv) {
   DatasetArguments arguments;
-  std::string kind = "davis", path, split = "train";
+  DatasetOptions data;
+  data.split = "train";
   std::vector<std::string> settings;
   OptionTable options("slotmatch_trainer dataset check|show",
                       "check: reads a whole dataset and reports what is in it.\n"
                       "show: writes a picture of its frames with their masks.");
-  options.Text("data", "DIR", "root of the dataset", &path);
-  options.Text("kind", "NAME", "dataset layout", &kind);
-  options.Text("split", "NAME", "split of the dataset", &split);
+  data.AddTo(&options);
   options.Repeated("set", "FIELD=VALUE", "another field of DatasetConfig", &settings);
   options.Integer("max-videos", "N", "only the first N videos; 0: all (show: 8)",
                   &arguments.max_videos);
@@ -141,9 +141,7 @@ absl::Status DatasetCommand(int argc, char** argv) {
   if (rest.size() != 1 || (rest[0] != "check" && rest[0] != "show")) {
     return absl::InvalidArgumentError("dataset needs one of: check, show");
   }
-  arguments.data.set_kind(kind);
-  arguments.data.set_path(path);
-  arguments.data.set_split(split);
+  arguments.data = data.Config();
   SM_RETURN_IF_ERROR(CheckArguments(arguments));
   SM_RETURN_IF_ERROR(ApplyOverrides(settings, &arguments.data));
   SM_ASSIGN_OR_RETURN(const auto dataset, OpenDataset(arguments.data));

@@ -6,6 +6,7 @@
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/dataset_options.h"
 #include "trainer/eval/evaluation.h"
 
 namespace slotmatch {
@@ -13,7 +14,8 @@ namespace {
 
 struct EvaluateArguments {
   std::vector<std::string> models;
-  std::string kind = "davis", path, split = "val", json, csv, mask_source;
+  DatasetOptions data;
+  std::string json, csv, mask_source;
   int64_t seed = 0;
   EvaluationOptions evaluation;
 };
@@ -23,9 +25,7 @@ void AddOptions(EvaluateArguments* arguments, OptionTable* options) {
   options->Repeated("model", "DIR",
                     "model directory, e.g. models/slotmatch/1; several are compared with the first",
                     &arguments->models);
-  options->Text("data", "DIR", "root of the dataset", &arguments->path);
-  options->Text("split", "NAME", "list under ImageSets/", &arguments->split);
-  options->Text("kind", "NAME", "dataset layout", &arguments->kind);
+  arguments->data.AddTo(options);
   options->Text("json", "FILE", "write the scores as a JSON object", &arguments->json);
   options->Text("csv", "FILE", "write one line per clip", &arguments->csv);
   options->Text("pictures", "DIR", "write strips of the best and worst clips there",
@@ -43,7 +43,7 @@ void AddOptions(EvaluateArguments* arguments, OptionTable* options) {
 }
 
 absl::Status Check(const EvaluateArguments& arguments) {
-  if (arguments.models.empty() || arguments.path.empty()) {
+  if (arguments.models.empty() || arguments.data.path.empty()) {
     return absl::InvalidArgumentError("evaluate needs --model DIR and --data DIR");
   }
   const EvaluationOptions& evaluation = arguments.evaluation;
@@ -61,13 +61,9 @@ absl::Status Check(const EvaluateArguments& arguments) {
 }
 
 absl::StatusOr<std::unique_ptr<VideoDataset>> OpenLabelled(const EvaluateArguments& arguments) {
-  config::DatasetConfig data;
-  data.set_kind(arguments.kind);
-  data.set_path(arguments.path);
-  data.set_split(arguments.split);
-  SM_ASSIGN_OR_RETURN(auto dataset, OpenDataset(data));
+  SM_ASSIGN_OR_RETURN(auto dataset, arguments.data.Open());
   if (!dataset->has_labels()) {
-    return absl::DataLossError(arguments.path + " has no annotations to score against");
+    return absl::DataLossError(arguments.data.path + " has no annotations to score against");
   }
   return dataset;
 }

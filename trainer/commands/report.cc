@@ -9,6 +9,7 @@
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/dataset_options.h"
 #include "trainer/eval/model_strips.h"
 #include "trainer/report/html_report.h"
 
@@ -16,7 +17,8 @@ namespace slotmatch {
 namespace {
 
 struct ReportArguments {
-  std::string out = "report.html", data, kind = "davis", split = "val";
+  std::string out = "report.html";
+  DatasetOptions data;
   int64_t clips = 3;
 };
 
@@ -34,11 +36,7 @@ std::vector<std::string> ModelsOf(const std::vector<RunRecord>& runs) {
 
 absl::StatusOr<std::vector<ReportPicture>> MakePictures(const ReportArguments& arguments,
                                                         const std::vector<RunRecord>& runs) {
-  config::DatasetConfig data;
-  data.set_kind(arguments.kind);
-  data.set_path(arguments.data);
-  data.set_split(arguments.split);
-  SM_ASSIGN_OR_RETURN(const auto dataset, OpenDataset(data));
+  SM_ASSIGN_OR_RETURN(const auto dataset, arguments.data.Open());
   const std::vector<std::string> directories = ModelsOf(runs);
   std::vector<VideoSegmenter> models;
   for (const std::string& directory : directories) {
@@ -65,11 +63,8 @@ absl::Status ReportCommand(int argc, char** argv) {
                       "their --out folders; scores are read from RUN/scores/SET.json, which "
                       "evaluate --json writes.");
   options.Text("out", "FILE", "page to write", &arguments.out);
-  options.Text("data", "DIR",
-               "dataset whose clips the runs' models segment for pictures; empty: none",
-               &arguments.data);
-  options.Text("kind", "NAME", "dataset layout", &arguments.kind);
-  options.Text("split", "NAME", "list under ImageSets/", &arguments.split);
+  arguments.data.AddTo(&options,
+                       "dataset whose clips the runs' models segment for pictures; empty: none");
   options.Integer("clips", "N", "clips in pictures", &arguments.clips);
   SM_ASSIGN_OR_RETURN(const std::vector<std::string> folders, options.Parse(argc, argv));
   if (options.help_asked()) {
@@ -83,7 +78,7 @@ absl::Status ReportCommand(int argc, char** argv) {
     runs.push_back(std::move(run));
   }
   std::vector<ReportPicture> pictures;
-  if (!arguments.data.empty()) {
+  if (!arguments.data.path.empty()) {
     SM_ASSIGN_OR_RETURN(pictures, MakePictures(arguments, runs));
   }
   SM_RETURN_IF_ERROR(WriteFileAtomically(arguments.out, HtmlReport(runs, pictures)));

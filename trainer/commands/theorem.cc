@@ -17,22 +17,22 @@
 #include "core/base/status.h"
 #include "core/model/model_io.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/dataset_options.h"
 #include "trainer/eval/video_segmenter.h"
 
 namespace slotmatch {
 namespace {
 
 struct TheoremArguments {
-  std::string student, teacher, data, kind = "davis", split = "val", json;
+  std::string student, teacher, json;
+  DatasetOptions data;
   int64_t max_videos = 0, every = 8;
 };
 
 void AddOptions(TheoremArguments* arguments, OptionTable* options) {
   options->Text("student", "DIR", "model directory whose decoder is f", &arguments->student);
   options->Text("teacher", "DIR", "its teacher's model directory", &arguments->teacher);
-  options->Text("data", "DIR", "root of the dataset", &arguments->data);
-  options->Text("kind", "NAME", "dataset layout", &arguments->kind);
-  options->Text("split", "NAME", "list under ImageSets/", &arguments->split);
+  arguments->data.AddTo(options);
   options->Integer("max-videos", "N", "look at the first N videos; 0: all", &arguments->max_videos);
   options->Integer("every", "N", "look at every N-th frame of a video", &arguments->every);
   options->Text("json", "FILE", "write the result as a JSON object", &arguments->json);
@@ -58,11 +58,7 @@ absl::StatusOr<std::vector<VideoSegmenter>> OpenBoth(const TheoremArguments& arg
 // Slots of both models on the chosen frames, checked pair by pair.
 absl::StatusOr<std::vector<TheoremPair>> CollectPairs(const TheoremArguments& arguments,
                                                       const SlotDecoder& f) {
-  config::DatasetConfig data;
-  data.set_kind(arguments.kind);
-  data.set_path(arguments.data);
-  data.set_split(arguments.split);
-  SM_ASSIGN_OR_RETURN(const auto dataset, OpenDataset(data));
+  SM_ASSIGN_OR_RETURN(const auto dataset, arguments.data.Open());
   SM_ASSIGN_OR_RETURN(std::vector<VideoSegmenter> models, OpenBoth(arguments));
   std::vector<TheoremPair> pairs;
   Progress progress("theorem", "pairs", /*total=*/0);
@@ -173,7 +169,7 @@ absl::Status TheoremCommand(int argc, char** argv) {
     std::printf("%s", options.Help().c_str());
     return absl::OkStatus();
   }
-  if (arguments.student.empty() || arguments.teacher.empty() || arguments.data.empty()) {
+  if (arguments.student.empty() || arguments.teacher.empty() || arguments.data.path.empty()) {
     return absl::InvalidArgumentError("theorem needs --student DIR, --teacher DIR and --data DIR");
   }
   if (arguments.every < 1) return absl::InvalidArgumentError("--every is below 1");
