@@ -19,27 +19,7 @@ import tools
 
 MODEL = "models/slotmatch/1"
 VIDEOS = ("samples/moving_solids/JPEGImages/128p/0212", "samples/moving_solids/JPEGImages/128p/0213")
-# A training of seconds: few layers, small pictures.
-RECIPE = """
-name: "quick"
-role: "teacher"
-backbone: "models/dinov2_vits14/1"
-model {
-  num_slots: 4
-  slot_dim: 16
-  encoder { depth: 2 input_height_px: 56 input_width_px: 56 }
-  decoder { hidden_dim: 32 }
-}
-data {
-  datasets { kind: "davis" path: "samples/moving_solids" split: "train" }
-  clip_frames: 2
-  batch_clips: 2
-  feature_cache_dir: "FOLDER/features"
-}
-losses { name: "reconstruction" }
-losses { name: "slot_contrast" }
-loop { max_steps: 4 log_every: 1 seed: 3 threads: 1 }
-"""
+RECIPE = "tests/support/quick_training.textproto"
 
 
 def free_port():
@@ -120,9 +100,8 @@ class Monitored(contextlib.ExitStack):
 
     def train(self):
         """A training in the background; the port that shows its metrics."""
-        recipe = self.folder / "recipe.textproto"
-        recipe.write_text(RECIPE.replace("FOLDER", str(self.folder)), encoding="utf-8")
-        self.start("trainer", tools.BIN / "slotmatch_trainer", "train", "--config", recipe,
+        self.start("trainer", tools.BIN / "slotmatch_trainer", "train", "--config", RECIPE,
+                   "--set", f"data.feature_cache_dir={self.folder}/features",
                    "--out", self.folder / "run")
         shown = http.server.ThreadingHTTPServer(("127.0.0.1", 0), FileAsMetrics)
         shown.path = self.folder / "run/metrics.prom"

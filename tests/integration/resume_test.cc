@@ -30,27 +30,6 @@ constexpr absl::Duration kCallPatience = absl::Seconds(5);
 // Until a proxy sends sessions to a server that is back: two of haproxy.cfg's health checks.
 constexpr absl::Duration kProxyNotices = absl::Seconds(1);
 
-// A model whose server starts in a moment.
-constexpr char kRecipe[] = R"pb(
-  name: "quick"
-  role: "teacher"
-  backbone: "models/dinov2_vits14/1"
-  model {
-    num_slots: 4
-    slot_dim: 16
-    encoder { depth: 2 input_height_px: 56 input_width_px: 56 }
-    decoder { hidden_dim: 32 }
-  }
-  data {
-    datasets { kind: "davis" path: "samples/moving_solids" split: "train" }
-    clip_frames: 2
-    batch_clips: 2
-    feature_cache_dir: "$FOLDER/features"
-  }
-  losses { name: "reconstruction" }
-  loop { max_steps: 1 seed: 3 }
-)pb";
-
 // The deployed configuration of a proxy, on these ports and with its files in `folder`.
 std::string ProxyConfig(const std::string& name, const std::string& folder, const int ports[3]) {
   const bool nginx = name == "nginx";
@@ -109,10 +88,11 @@ class Resume : public testing::TestWithParam<ProxyCase> {
  protected:
   static void SetUpTestSuite() {
     folder_ = FreshFolder("resume");
-    WriteBytes(folder_ + "/recipe.textproto", absl::StrReplaceAll(kRecipe, {{"$FOLDER", folder_}}));
-    const auto trainer =
-        StartProgram("slotmatch_trainer", folder_ + "/train.log",
-                     {"train", "--config", folder_ + "/recipe.textproto", "--out", folder_});
+    const auto trainer = StartProgram(
+        "slotmatch_trainer", folder_ + "/train.log",
+        {"train", "--config", "tests/support/quick_training.textproto", "--out", folder_, "--set",
+         absl::StrCat("data.feature_cache_dir=", folder_, "/features"), "--set",
+         "loop.max_steps=1"});
     ASSERT_EQ(trainer->Wait(kRunPatience), 0) << trainer->Output();
   }
   static void TearDownTestSuite() { RemoveUnlessFailed(folder_); }

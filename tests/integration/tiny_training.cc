@@ -26,7 +26,7 @@ constexpr char kRecipe[] = R"pb(
   data {
     datasets { kind: "davis" path: "samples/moving_solids" split: "train" }
     clip_frames: 2
-    batch_clips: 4
+    batch_clips: $CLIPS
     feature_cache_dir: "$CACHE"
   }
   optim { learning_rate: 1e-3 warmup_steps: 5 clip_norm: 1 }
@@ -35,12 +35,19 @@ constexpr char kRecipe[] = R"pb(
   loop { max_steps: $STEPS checkpoint_every: $EVERY log_every: 1 seed: 3 threads: 1 }
 )pb";
 
+constexpr int kBatchClips = 4;  // parts for four processes
+
 }  // namespace
 
+std::string TinyRecipe(const std::string& cache, int steps, int batch_clips) {
+  return absl::StrReplaceAll(kRecipe, {{"$CACHE", cache},
+                                       {"$STEPS", absl::StrCat(steps)},
+                                       {"$CLIPS", absl::StrCat(batch_clips)},
+                                       {"$EVERY", absl::StrCat(TinyTraining::kCheckpointEvery)}});
+}
+
 TinyTraining::TinyTraining(const std::string& name, int steps) : folder_(FreshFolder(name)) {
-  WriteBytes(Recipe(), absl::StrReplaceAll(kRecipe, {{"$CACHE", folder_ + "/features"},
-                                                     {"$STEPS", absl::StrCat(steps)},
-                                                     {"$EVERY", absl::StrCat(kCheckpointEvery)}}));
+  WriteBytes(Recipe(), TinyRecipe(folder_ + "/features", steps, kBatchClips));
 }
 
 std::unique_ptr<Process> TinyTraining::Start(const std::string& run,

@@ -8,6 +8,9 @@
 
 namespace slotmatch {
 
+// A teacher's recipe small enough for seconds; `cache` is the folder of its features.
+std::string TinyRecipe(const std::string& cache, int steps, int batch_clips);
+
 // Trainings of seconds: 8x8 tokens, few slots, the sample clips, features cached once a suite.
 class TinyTraining {
  public:

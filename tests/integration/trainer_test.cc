@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tests/integration/programs.h"
+#include "tests/integration/tiny_training.h"
 
 namespace slotmatch {
 namespace {
@@ -17,30 +18,6 @@ using testing::HasSubstr;
 
 constexpr char kProgram[] = "slotmatch_trainer";
 constexpr int kSteps = 40;  // enough that a signal arrives before the end
-
-// A recipe small enough for seconds: 8x8 tokens, few slots, cached features.
-constexpr char kRecipe[] = R"pb(
-  name: "tiny"
-  role: "teacher"
-  backbone: "models/dinov2_vits14/1"
-  model {
-    num_slots: 4
-    slot_dim: 16
-    encoder { input_height_px: 112 input_width_px: 112 }
-    decoder { hidden_dim: 32 }
-    target_normalization: PER_CHANNEL
-  }
-  data {
-    datasets { kind: "davis" path: "samples/moving_solids" split: "train" }
-    clip_frames: 2
-    batch_clips: 2
-    feature_cache_dir: "$CACHE"
-  }
-  optim { learning_rate: 1e-3 warmup_steps: 5 clip_norm: 1 }
-  losses { name: "reconstruction" }
-  losses { name: "slot_contrast" weight: 0.5 }
-  loop { max_steps: $STEPS checkpoint_every: 5 log_every: 1 seed: 3 }
-)pb";
 
 // The newest checkpoint's weights, and the finished model's.
 std::string CheckpointWeights(const std::string& run, int step) {
@@ -55,10 +32,7 @@ class Trainer : public ::testing::Test {
   // One whole training, which the cases compare with and build on.
   static void SetUpTestSuite() {
     folder_ = FreshFolder("trainer");
-    std::string recipe = kRecipe;
-    recipe.replace(recipe.find("$CACHE"), 6, folder_ + "/features");
-    recipe.replace(recipe.find("$STEPS"), 6, std::to_string(kSteps));
-    WriteBytes(Recipe(), recipe);
+    WriteBytes(Recipe(), TinyRecipe(folder_ + "/features", kSteps, /*batch_clips=*/2));
     whole_ = folder_ + "/whole";
     const auto run = StartTraining(whole_, {});
     ASSERT_EQ(run->Wait(kRunPatience), 0) << run->Output();

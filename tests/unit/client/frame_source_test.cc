@@ -11,21 +11,12 @@
 #include "tests/support/pictures.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/client/read_all.h"
 
 namespace slotmatch {
 namespace {
 
 using absl::StatusCode;
-
-// Frames up to the end; the status that ended them.
-absl::Status ReadAll(FrameSource* source, std::vector<ClientFrame>* frames) {
-  for (;;) {
-    auto frame = source->Next();
-    if (!frame.ok()) return frame.status();
-    if (!frame->has_value()) return absl::OkStatus();
-    frames->push_back(*std::move(*frame));
-  }
-}
 
 // A Motion JPEG file of `count` frames.
 std::string WriteVideo(const TempDir& dir, int count) {

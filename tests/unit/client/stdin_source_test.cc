@@ -7,20 +7,12 @@
 
 #include "tests/support/pictures.h"
 #include "tests/support/status_matchers.h"
+#include "tests/unit/client/read_all.h"
 
 namespace slotmatch {
 namespace {
 
 using absl::StatusCode;
-
-absl::Status ReadAll(FrameSource* source, std::vector<ClientFrame>* frames) {
-  for (;;) {
-    auto frame = source->Next();
-    if (!frame.ok()) return frame.status();
-    if (!frame->has_value()) return absl::OkStatus();
-    frames->push_back(*std::move(*frame));
-  }
-}
 
 // A file that holds `bytes`, as standard input would.
 struct Pipe {
