@@ -54,6 +54,18 @@ class Pacer {
   std::thread thread_;  // last: it uses everything above
 };
 
+// Lets the sessions answer what they have and end. A server gives a place back before it says that a
+// session ended, so the next load finds it free; after a cancel it may not be yet.
+std::vector<absl::Status> EndAll(const Sessions& sessions) {
+  for (const auto& session : sessions) session->Stop();
+  const absl::Time end = absl::Now() + kLastAnswers;
+  std::vector<absl::Status> statuses;
+  for (const auto& session : sessions) {
+    statuses.push_back(session->Wait(std::max(end - absl::Now(), absl::ZeroDuration())));
+  }
+  return statuses;
+}
+
 absl::StatusOr<Sessions> OpenSessions(const std::vector<std::shared_ptr<grpc::Channel>>& channels,
                                       const std::vector<std::string>& pictures,
                                       const LoadOptions& options, LoadRecorder* recorder) {
@@ -67,11 +79,14 @@ absl::StatusOr<Sessions> OpenSessions(const std::vector<std::shared_ptr<grpc::Ch
     sessions.push_back(
         std::make_unique<LoadSession>(channels[i % channels.size()], session, recorder));
   }
-  for (int i = 0; i < options.sessions; ++i) {
-    SM_RETURN_IF_ERROR(Annotate(sessions[i]->WaitUntilOpen(),
-                                absl::StrCat("session ", i + 1, " of ", options.sessions)));
+  absl::Status status;
+  for (int i = 0; status.ok() && i < options.sessions; ++i) {
+    status = Annotate(sessions[i]->WaitUntilOpen(),
+                      absl::StrCat("session ", i + 1, " of ", options.sessions));
   }
-  return sessions;
+  if (status.ok()) return sessions;
+  EndAll(sessions);
+  return status;
 }
 
 bool AnyEnded(const Sessions& sessions) {
@@ -123,10 +138,7 @@ absl::StatusOr<LoadResult> RunLoad(const std::vector<std::shared_ptr<grpc::Chann
   result.stable = Stable(windows, options.min_windows, options.quantile, options.tolerance);
   const size_t skipped = std::max(result.windows - options.min_windows, 0);
   for (size_t i = skipped; i < windows.size(); ++i) result.total.Merge(windows[i]);
-  for (const auto& session : sessions) session->Stop();
-  const absl::Time end = absl::Now() + kLastAnswers;
-  for (const auto& session : sessions) {
-    const absl::Status status = session->Wait(std::max(end - absl::Now(), absl::ZeroDuration()));
+  for (const absl::Status& status : EndAll(sessions)) {
     if (status.ok()) continue;
     if (result.sessions_lost++ == 0) result.first_loss = std::string(status.message());
   }

@@ -36,12 +36,12 @@ TEST_F(EndToEnd, VideoGivesOverlayMasksSlotsAndSummary) {
   for (const std::string& line : Lines(FileBytes(out + "/slots.jsonl"))) {
     EXPECT_EQ(nlohmann::json::parse(line).at("slots").size(), 11u);
   }
-  cv::VideoCapture source(kSampleVideo);
+  cv::VideoCapture source(kSampleVideo, cv::CAP_FFMPEG);
   const cv::Mat mask = cv::imread(out + "/masks/00007.png", cv::IMREAD_UNCHANGED);
   ASSERT_FALSE(mask.empty());
   EXPECT_EQ(mask.cols, static_cast<int>(source.get(cv::CAP_PROP_FRAME_WIDTH)));
   EXPECT_EQ(mask.rows, static_cast<int>(source.get(cv::CAP_PROP_FRAME_HEIGHT)));
-  cv::VideoCapture overlay(out + "/overlay.mp4");
+  cv::VideoCapture overlay(out + "/overlay.mp4", cv::CAP_FFMPEG);
   EXPECT_NEAR(overlay.get(cv::CAP_PROP_FPS), source.get(cv::CAP_PROP_FPS), 0.01);
   cv::Mat frame;
   int frames = 0;
@@ -120,7 +120,7 @@ TEST_F(Shutdown, SigtermInTheMiddleAnswersWhatIsInFlightAndEndsBothCleanly) {
   const auto summary = ReadJson(out + "/summary.json");
   EXPECT_EQ(summary.at("frames").get<int>(), CountLines(out + "/slots.jsonl"));
   EXPECT_FALSE(cv::imread(out + "/masks/00004.png", cv::IMREAD_UNCHANGED).empty());
-  cv::VideoCapture overlay(out + "/overlay.mp4");
+  cv::VideoCapture overlay(out + "/overlay.mp4", cv::CAP_FFMPEG);
   cv::Mat frame;
   EXPECT_TRUE(overlay.read(frame));
 }

@@ -24,7 +24,7 @@ std::unique_ptr<Stub> ConnectStub(const std::string& address) {
 }
 
 std::vector<cv::Mat> VideoFrames(const std::string& path, int count) {
-  cv::VideoCapture video(path);
+  cv::VideoCapture video(path, cv::CAP_FFMPEG);
   std::vector<cv::Mat> frames;
   cv::Mat frame;
   while (static_cast<int>(frames.size()) < count && video.read(frame)) {

@@ -27,6 +27,7 @@ constexpr absl::Duration kLook = absl::Milliseconds(10);
 struct Arguments {
   std::string model, csv = "soak.csv";
   int64_t frames = 100000, frames_each = 200;
+  int64_t max_threads = SoakBounds().threads;
   double minutes = 30, max_slope = SoakBounds().rss_bytes_per_frame;
 };
 
@@ -95,6 +96,7 @@ absl::Status Soak(const Arguments& a, const std::string& program) {
   SM_RETURN_IF_ERROR(WriteFileAtomically(a.csv, CsvOf(samples)));
   SoakBounds bounds;
   bounds.rss_bytes_per_frame = a.max_slope;
+  bounds.threads = a.max_threads;
   SM_ASSIGN_OR_RETURN(const SoakVerdict verdict, Judge(samples, bounds));
   const Sample& last = samples.back();
   std::printf("%lld frames of %lld sessions in %.0f s, %.0f frames/s; %.1f MiB in the end\n%s%s\n",
@@ -116,6 +118,8 @@ absl::Status Main(int argc, char** argv) {
   options.Integer("frames-each", "N", "frames of a session", &a.frames_each);
   options.Number("minutes", "N", "most time it may take", &a.minutes);
   options.Number("max-slope", "BYTES", "most that memory may grow per frame", &a.max_slope);
+  options.Integer("max-threads", "N", "most threads that may come after the first fifth",
+                  &a.max_threads);
   options.Text("csv", "FILE", "write the samples there", &a.csv);
   SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
   if (options.help_asked()) std::printf("%s", options.Help().c_str());
