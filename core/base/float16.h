@@ -8,4 +8,7 @@ namespace slotmatch {
 uint16_t FloatToHalf(float value);
 float HalfToFloat(uint16_t half);
 
+// bfloat16 from binary32: round to nearest even; NaN stays NaN.
+uint16_t FloatToBfloat16(float value);
+
 }  // namespace slotmatch

@@ -16,6 +16,7 @@ constexpr DropRow kDropTable[] = {
     {DropReason::kDeadline, "the frame was older than its deadline before it was computed"},
     {DropReason::kDraining, "the server shuts down before it could compute the frame"},
     {DropReason::kOverload, "the server is overloaded and bridges some frames of this session"},
+    {DropReason::kRate, "the session sends more frames a second than limits.max_frames_per_s"},
 };
 
 }  // namespace

@@ -21,9 +21,13 @@ absl::Status DecodeFrame(const SourceFrame& source, const ModelInfo& info,
 void FinishFrame(const ModelInfo& info, const StreamOptions& options, StepOutput* step,
                  FrameSegmentation* segmentation);
 
-// Mean entropy of soft masks [K, N] over the tokens, in units of log K: 0 when every token has one
-// slot, 1 when all slots have the same share everywhere.
-double MaskEntropy(absl::Span<const float> masks, int num_slots);
+// Entropy of soft masks [K, N], in units of log K: 0 where a token has one slot, 1 where all slots
+// have the same share.
+struct MaskEntropy {
+  double mean = 0;               // over all tokens
+  std::vector<double> per_slot;  // [K] mean over the tokens that a slot claims most; 0: none
+};
+MaskEntropy EntropyOf(absl::Span<const float> masks, int num_slots);
 
 // Whether what leaves the server (slots, masks) and what goes into the next step is finite.
 struct StepHealth {

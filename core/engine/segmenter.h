@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "slotmatch/config/model.pb.h"
+#include "slotmatch/config/manifest.pb.h"
 
 namespace slotmatch {
 
@@ -26,6 +26,7 @@ struct ModelInfo {
   int input_height_px = 0;
   int input_width_px = 0;
   config::Preprocessing preprocessing;
+  config::Provenance provenance;
 };
 
 // What a stream carries from frame to frame: the predicted slots. A value owned by its stream;

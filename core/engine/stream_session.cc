@@ -36,8 +36,9 @@ class Session : public StreamSession {
     bool job_needed;
     {
       absl::MutexLock lock(&mutex_);
-      frame = IsBridged() ? queue_.AddDropped(std::move(source), DropReason::kOverload)
-                          : queue_.Add(std::move(source));
+      const std::optional<DropReason> dropped = WhyDropped(source);
+      frame = dropped.has_value() ? queue_.AddDropped(std::move(source), *dropped)
+                                  : queue_.Add(std::move(source));
       job_needed = queue_.arrived() > decode_jobs_;  // the job of a dropped frame serves another
       if (job_needed) ++decode_jobs_;
     }
@@ -69,10 +70,13 @@ class Session : public StreamSession {
  private:
   std::shared_ptr<Session> Self() { return std::static_pointer_cast<Session>(shared_from_this()); }
 
-  // Whether the frame that has just come is left to the predictor.
-  bool IsBridged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!options_.degradable || computed_.state.first_frame()) return false;
-    return ++turn_ % (scheduler_->load().bridged_frames + 1) != 0;
+  // Why the frame that has just come is left to the predictor, if it is.
+  std::optional<DropReason> WhyDropped(const SourceFrame& source)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (source.over_rate) return DropReason::kRate;
+    if (!options_.degradable || computed_.state.first_frame()) return std::nullopt;
+    if (++turn_ % (scheduler_->load().bridged_frames + 1) == 0) return std::nullopt;
+    return DropReason::kOverload;
   }
 
   // No job could be had for a frame just added; an older one's may have taken it meanwhile.

@@ -16,16 +16,17 @@
 // What goes into a session and comes out of it. Plain values.
 namespace slotmatch {
 
-enum class MaskFormat { kNone, kRaw, kIndexRle, kPng };
+enum class MaskFormat { kNone, kRaw, kIndexRle, kPng, kCocoRle };
 
 // What happens to frames that come faster than they are computed.
 enum class FramePolicy { kBlock, kDropOldest, kDropNewest, kLatestOnly };
 
-enum class DropReason { kQueueFull, kSuperseded, kDeadline, kDraining, kOverload };
+enum class DropReason { kQueueFull, kSuperseded, kDeadline, kDraining, kOverload, kRate };
 
 struct StreamOptions {
   MaskFormat mask_format = MaskFormat::kIndexRle;
   bool grid_masks = false;  // masks at the patch grid instead of the frame's size
+  bool soft_masks = false;  // the model's own masks as well
   ImageLimits image_limits;
   FramePolicy frame_policy = FramePolicy::kBlock;  // kBlock: the caller bounds what is inside
   int max_waiting = 4;    // of the other policies: frames kept that are not being computed
@@ -50,7 +51,8 @@ struct SourceFrame {
   int64_t width = 0;  // of raw pixels
   int64_t height = 0;
   std::string bytes;
-  absl::Status readable;  // not OK: what the transport found wrong; the frame's outcome
+  absl::Status readable;   // not OK: what the transport found wrong; the frame's outcome
+  bool over_rate = false;  // the sender is faster than it may be: dropped
   absl::Time arrived;
   absl::Time deadline = absl::InfiniteFuture();  // of the stream; later: DEADLINE_EXCEEDED
   absl::Time expires = absl::InfiniteFuture();   // of the frame; later: dropped
@@ -90,11 +92,17 @@ struct FrameSegmentation {
   MaskFormat mask_format = MaskFormat::kNone;
   int mask_width = 0;
   int mask_height = 0;
-  std::string mask;              // index map in mask_format
-  std::vector<SlotStats> slots;  // [K]; boxes in source pixels, areas in mask pixels
-  int64_t mask_pixels = 0;       // the areas' total
-  std::vector<float> vectors;    // [K, S]
-  std::vector<uint64_t> ids;     // [K] Slot.temporal_id
+  std::string mask;                     // index map in mask_format; kCocoRle: empty
+  std::vector<std::string> slot_masks;  // [K] of kCocoRle, else empty
+  std::vector<float> soft_masks;        // [K, N = grid_height * grid_width], if asked for
+  int grid_width = 0;
+  int grid_height = 0;
+  std::vector<SlotStats> slots;  // [K]; boxes and centres in source pixels, areas in mask pixels
+  std::vector<double>
+      slot_entropy;            // [K] as SlotHealth::entropy, over the tokens a slot claims most
+  int64_t mask_pixels = 0;     // the areas' total
+  std::vector<float> vectors;  // [K, S]
+  std::vector<uint64_t> ids;   // [K] Slot.temporal_id
   SlotHealth health;
   FrameTimings timings;
 };

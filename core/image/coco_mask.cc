@@ -93,6 +93,24 @@ absl::Status CheckPolygon(absl::Span<const double> xy) {
   return absl::OkStatus();
 }
 
+// From the fourth on a run is stored as its difference to the one before the last; five bits a
+// character, the lowest first, with a bit that says whether more follow.
+std::string CompressRuns(absl::Span<const int64_t> runs) {
+  std::string text;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    int64_t value = i > 2 ? runs[i] - runs[i - 2] : runs[i];
+    for (bool more = true; more;) {
+      int digit = static_cast<int>(value & 0x1f);
+      value >>= 5;
+      more =
+          (digit & 0x10) != 0 ? value != -1 : value != 0;  // the last digit's top bit is the sign
+      if (more) digit |= 0x20;
+      text.push_back(static_cast<char>(digit + '0'));
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 absl::Status PaintRuns(absl::Span<const int64_t> runs, int height, int width,
@@ -139,6 +157,39 @@ absl::Status PaintCompressedRuns(absl::string_view text, int height, int width,
     runs.push_back(value);
   }
   return PaintRuns(runs, height, width, mask);
+}
+
+std::vector<std::string> EncodeCompressedRuns(const LabelMap& map, int num_slots) {
+  struct Runs {
+    std::vector<int64_t> lengths;
+    int64_t end = 0;  // of the last one inside
+  };
+  std::vector<Runs> runs(num_slots);
+  const int64_t total = int64_t{map.width} * map.height;
+  int64_t at = 0, begin = 0;
+  int label = -1;  // of the run that began there
+  const auto close = [&] {
+    if (label < 0 || label >= num_slots) return;
+    runs[label].lengths.push_back(begin - runs[label].end);
+    runs[label].lengths.push_back(at - begin);
+    runs[label].end = at;
+  };
+  for (int x = 0; x < map.width; ++x) {
+    for (int y = 0; y < map.height; ++y, ++at) {
+      const int here = map.labels[static_cast<size_t>(y) * map.width + x];
+      if (here == label) continue;
+      close();
+      label = here;
+      begin = at;
+    }
+  }
+  close();
+  std::vector<std::string> texts;
+  for (Runs& one : runs) {
+    if (one.end < total) one.lengths.push_back(total - one.end);
+    texts.push_back(CompressRuns(one.lengths));
+  }
+  return texts;
 }
 
 absl::Status PaintPolygon(absl::Span<const double> xy, int height, int width,

@@ -88,6 +88,27 @@ Image FromMat(const cv::Mat& rgb) {
   return image;
 }
 
+// How pixels of a RawFormat lie in memory, and what makes RGB of them.
+struct RawRow {
+  RawFormat format;
+  const char* name;
+  int channels;
+  bool half_chroma;
+  int conversion;  // of cv::cvtColor; -1: none
+};
+constexpr RawRow kRawTable[] = {{RawFormat::kRgb8, "RGB8", 3, false, -1},
+                                {RawFormat::kBgr8, "BGR8", 3, false, cv::COLOR_BGR2RGB},
+                                {RawFormat::kGray8, "GRAY8", 1, false, cv::COLOR_GRAY2RGB},
+                                {RawFormat::kNv12, "NV12", 1, true, cv::COLOR_YUV2RGB_NV12},
+                                {RawFormat::kI420, "I420", 1, true, cv::COLOR_YUV2RGB_I420}};
+
+const RawRow& RowOf(RawFormat format) {
+  for (const RawRow& row : kRawTable) {
+    if (row.format == format) return row;
+  }
+  return kRawTable[0];
+}
+
 }  // namespace
 
 absl::StatusOr<EncodedInfo> ProbeImage(absl::string_view bytes) {
@@ -129,26 +150,27 @@ absl::StatusOr<Image> ImageFromRaw(RawFormat format, int64_t width, int64_t heig
         absl::StrCat("a raw frame needs width and height, got ", width, "x", height));
   }
   SM_RETURN_IF_ERROR(CheckSize(width, height, limits));
-  const int64_t channels = format == RawFormat::kGray8 ? 1 : 3;
-  const int64_t wanted = width * height * channels;
+  const RawRow& row = RowOf(format);
+  if (row.half_chroma && (width % 2 != 0 || height % 2 != 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a raw ", row.name, " frame is ", width, "x", height, "; both must be even"));
+  }
+  const int64_t wanted = row.half_chroma ? width * height * 3 / 2 : width * height * row.channels;
   if (static_cast<int64_t>(data.size()) != wanted) {
-    return absl::InvalidArgumentError(absl::StrCat("a raw frame of ", width, "x", height, "x",
-                                                   channels, " has ", wanted, " bytes, not ",
+    return absl::InvalidArgumentError(absl::StrCat("a raw ", row.name, " frame of ", width, "x",
+                                                   height, " has ", wanted, " bytes, not ",
                                                    data.size()));
   }
   Image image{static_cast<int>(width), static_cast<int>(height), {}};
   image.rgb.resize(static_cast<size_t>(width * height) * 3);
-  const auto* from = reinterpret_cast<const uint8_t*>(data.data());
-  if (format == RawFormat::kRgb8) {
-    std::copy(from, from + wanted, image.rgb.begin());
-    return image;
-  }
-  const int64_t red = format == RawFormat::kBgr8 ? 2 : 0;
-  const int64_t green = format == RawFormat::kBgr8 ? 1 : 0;
-  for (int64_t i = 0; i < width * height; ++i) {
-    image.rgb[i * 3] = from[i * channels + red];
-    image.rgb[i * 3 + 1] = from[i * channels + green];
-    image.rgb[i * 3 + 2] = from[i * channels];
+  const int rows = static_cast<int>(row.half_chroma ? height * 3 / 2 : height);
+  // cvtColor only reads it.
+  const cv::Mat from(rows, image.width, CV_8UC(row.channels), const_cast<char*>(data.data()));
+  cv::Mat to(image.height, image.width, CV_8UC3, image.rgb.data());
+  if (row.conversion < 0) {
+    from.copyTo(to);
+  } else {
+    cv::cvtColor(from, to, row.conversion);
   }
   return image;
 }

@@ -31,15 +31,18 @@ Lerp MakeLerp(int in, int out) {
 struct Tally {
   int64_t area = 0;
   double value = 0;
+  int64_t x = 0, y = 0;
   int left = 0, top = 0, right = -1, bottom = -1;
 };
 
 void Count(Tally* tally, int y, int begin, int end, float value) {
   if (tally->area == 0) {
-    *tally = {0, 0, begin, y, end - 1, y};
+    *tally = {0, 0, 0, 0, begin, y, end - 1, y};
   }
   tally->area += end - begin;
   tally->value += value;
+  tally->x += int64_t{begin + end - 1} * (end - begin) / 2;
+  tally->y += int64_t{y} * (end - begin);
   tally->left = std::min(tally->left, begin);
   tally->right = std::max(tally->right, end - 1);
   tally->bottom = y;
@@ -168,7 +171,9 @@ Segmentation SegmentFromSoftMasks(absl::Span<const float> masks, int num_slots, 
                tally.left,
                tally.top,
                tally.right - tally.left + 1,
-               tally.bottom - tally.top + 1};
+               tally.bottom - tally.top + 1,
+               static_cast<double>(tally.x) / static_cast<double>(tally.area) + 0.5,
+               static_cast<double>(tally.y) / static_cast<double>(tally.area) + 0.5};
     }
     result.slots.push_back(stats);
   }

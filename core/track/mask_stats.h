@@ -13,6 +13,8 @@ struct SlotStats {
   double confidence = 0;  // mean soft-mask value over the slot's own pixels; 0 when empty
   // Bounding box in pixels of the map; width and height 0 when empty.
   int left = 0, top = 0, width = 0, height = 0;
+  // Mean place of its pixels' middles, the map's corner being 0; 0 when empty.
+  double center_x = 0, center_y = 0;
 };
 
 struct Segmentation {

@@ -38,7 +38,7 @@ grpc::ServerUnaryReactor* AdminService::AnswerLater(const char* method,
     scope->End(status);
     reactor->Finish(ToGrpcStatus(status));
   };
-  absl::Status status = Authorize(service.tokens, *call, kRoleAdmin).status();
+  absl::Status status = Authorize(service.guard, *call, kRoleAdmin).status();
   if (status.ok()) {
     status = context_->jobs->Submit([finish, fill = std::move(fill)] { finish(fill()); });
   }
@@ -133,7 +133,7 @@ grpc::ServerWriteReactor<v1::StopTraceResponse>* AdminService::StopTrace(
       std::make_unique<RpcScope>(service.metrics, "server_stream", "StopTrace", CallerOf(*call));
   scope->MessageReceived();
   auto* const writer = new TraceWriter(std::move(scope));  // deletes itself
-  absl::Status status = Authorize(service.tokens, *call, kRoleAdmin).status();
+  absl::Status status = Authorize(service.guard, *call, kRoleAdmin).status();
   if (status.ok()) {
     status = context_->jobs->Submit([writer, tracer = service.tracer] {
       absl::StatusOr<TraceRecording> recording = tracer->Stop();

@@ -1,5 +1,6 @@
 #include "server/app/app.h"
 
+#include <grpcpp/ext/channelz_service_plugin.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <malloc.h>
 
@@ -41,12 +42,33 @@ void SetTransport(const config::ServeConfig& config, grpc::ServerBuilder* builde
   const config::ListenConfig& listen = config.listen();
   builder->SetMaxReceiveMessageSize(static_cast<int>(config.limits().max_message_bytes()));
   builder->SetMaxSendMessageSize(-1);
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server must fail, not share
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 1000 * listen.keepalive_time_s());
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 1000 * listen.keepalive_timeout_s());
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // any: idle ones die too
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+}
+
+// gRPC gives every server of a process every plugin that was ever initialised.
+class Without : public grpc::ServerBuilderOption {
+ public:
+  explicit Without(std::string plugin) : plugin_(std::move(plugin)) {}
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(),
+                                  [&](const auto& one) { return one->name() == plugin_; }),
+                   plugins->end());
+  }
+
+ private:
+  const std::string plugin_;
+};
+
+// Its calls are gRPC's own, which ask for no token: for ports that only this machine reaches.
+void WithoutChannelz(grpc::ServerBuilder* builder) {
+  builder->SetOption(std::make_unique<Without>("channelz_service"));
 }
 
 absl::Status CannotListen(const std::string& address) {
@@ -91,12 +113,14 @@ ServerApp::ServerApp(const config::ServeConfig& config, SchedulePolicy policy, M
       admission_(config.admission(), scheduler_.get(),
                  absl::Milliseconds(config.degrade().interval_ms())),
       models_(StoreOptions(config, std::move(load), scheduler_.get())),
-      sessions_(config.limits().max_sessions()),
+      sessions_(config.limits().max_sessions(), config.limits().max_sessions_per_peer()),
       admin_jobs_(1, kAdminJobs),
       service_(&context_),
       kserve_(&context_),
       admin_(&admin_context_) {
   context_.limits = config.limits();
+  const auto& names = config.security().tls().client_names();
+  context_.guard.client_names.assign(names.begin(), names.end());
   context_.models = &models_;
   context_.scheduler = scheduler_.get();
   context_.admission = &admission_;
@@ -143,7 +167,7 @@ absl::Status ServerApp::ReadTokens() {
   }
   if (file.empty()) return absl::OkStatus();
   SM_ASSIGN_OR_RETURN(tokens_, TokenTable::Open(file));
-  context_.tokens = tokens_.get();
+  context_.guard.tokens = tokens_.get();
   return absl::OkStatus();
 }
 
@@ -159,6 +183,7 @@ absl::Status ServerApp::ListenForProbes() {
   if (address.empty()) return absl::OkStatus();
   grpc::ServerBuilder builder;
   SetTransport(config_, &builder);
+  WithoutChannelz(&builder);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &probe_port_);
   builder.RegisterService(&health_);
   probe_server_ = builder.BuildAndStart();
@@ -175,6 +200,7 @@ absl::Status ServerApp::ListenForAdmins() {
   }
   grpc::ServerBuilder builder;
   SetTransport(config_, &builder);
+  if (!IsLoopback(address)) WithoutChannelz(&builder);
   builder.AddListeningPort(address, credentials, &admin_port_);
   builder.RegisterService(&admin_);
   builder.RegisterService(&health_);
@@ -225,8 +251,14 @@ absl::Status ServerApp::ExposeMetrics() {
 
 absl::Status ServerApp::Listen() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::channelz::experimental::InitChannelzService();
   grpc::ServerBuilder builder;
   SetTransport(config_, &builder);
+  WithoutChannelz(&builder);
+  if (config_.limits().transport_memory_bytes() > 0) {
+    grpc::ResourceQuota quota("data");
+    builder.SetResourceQuota(quota.Resize(config_.limits().transport_memory_bytes()));
+  }
   SM_ASSIGN_OR_RETURN(const auto credentials, MakeServerCredentials(config_.security().tls()));
   builder.AddListeningPort(config_.listen().grpc_address(), credentials, &grpc_port_);
   builder.RegisterService(&service_);

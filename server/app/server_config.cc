@@ -1,6 +1,7 @@
 #include "server/app/server_config.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
@@ -32,6 +33,9 @@ absl::Status CheckRanges(const config::ServeConfig& config) {
       {"limits.session_max_age_s", limits.session_max_age_s(), 0, 864000},
       {"limits.max_gap_steps", limits.max_gap_steps(), 0, 1024},
       {"limits.max_clip_frames", limits.max_clip_frames(), 1, 100000},
+      {"limits.max_session_frames", limits.max_session_frames(), 0, int64_t{1} << 50},
+      {"limits.max_sessions_per_peer", limits.max_sessions_per_peer(), 0, 100000},
+      {"limits.transport_memory_bytes", limits.transport_memory_bytes(), 0, int64_t{1} << 50},
       {"batching.max_batch_size", batching.max_batch_size(), 1, 256},
       {"batching.max_delay_us", batching.max_delay_us(), 0, 1000000},
       // One frame of each session can be waiting for a batch.
@@ -61,13 +65,25 @@ absl::Status CheckRanges(const config::ServeConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Status CheckAddress(const char* setting, const std::string& address) {
+constexpr char kUnixPrefix[] = "unix:";
+
+absl::Status CheckHostPort(const char* setting, const std::string& address) {
   const size_t colon = address.rfind(':');
-  if (colon != std::string::npos && colon > 0 && colon + 1 < address.size()) {
+  int port;
+  if (colon != std::string::npos && colon > 0 &&
+      absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= 65535) {
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
       absl::StrCat(setting, " is '", address, "'; it must be HOST:PORT, such as 0.0.0.0:50051"));
+}
+
+// Of a gRPC port, which may also be a socket of this machine.
+absl::Status CheckAddress(const char* setting, const std::string& address) {
+  if (absl::StartsWith(address, kUnixPrefix) && address.size() > sizeof(kUnixPrefix) - 1) {
+    return absl::OkStatus();
+  }
+  return CheckHostPort(setting, address);
 }
 
 absl::Status CheckAdmin(const config::ServeConfig& config) {
@@ -83,6 +99,7 @@ absl::Status CheckAdmin(const config::ServeConfig& config) {
 }  // namespace
 
 bool IsLoopback(const std::string& address) {
+  if (absl::StartsWith(address, kUnixPrefix)) return true;
   const std::string host = address.substr(0, address.rfind(':'));
   return host == "localhost" || host == "[::1]" ||
          (absl::StartsWith(host, "127.") &&
@@ -99,12 +116,22 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
   }
   SM_RETURN_IF_ERROR(CheckAddress("listen.grpc_address", config.listen().grpc_address()));
   if (!config.listen().metrics_address().empty()) {
-    SM_RETURN_IF_ERROR(CheckAddress("listen.metrics_address", config.listen().metrics_address()));
+    SM_RETURN_IF_ERROR(CheckHostPort("listen.metrics_address", config.listen().metrics_address()));
   }
   if (!config.listen().probe_address().empty()) {
     SM_RETURN_IF_ERROR(CheckAddress("listen.probe_address", config.listen().probe_address()));
   }
   SM_RETURN_IF_ERROR(CheckAdmin(config));
+  if (!(config.limits().max_frames_per_s() >= 0)) {
+    return absl::FailedPreconditionError(absl::StrCat("limits.max_frames_per_s is ",
+                                                      config.limits().max_frames_per_s(),
+                                                      "; it must be 0 or more"));
+  }
+  const config::TlsConfig& tls = config.security().tls();
+  if (!tls.client_names().empty() && tls.client_ca_file().empty()) {
+    return absl::FailedPreconditionError(
+        "security.tls.client_names needs security.tls.client_ca_file");
+  }
   if (config.compute().device() != "cpu" && config.compute().device() != "auto") {
     return absl::FailedPreconditionError(absl::StrCat(
         "compute.device is '", config.compute().device(), "'; this build has cpu and auto"));

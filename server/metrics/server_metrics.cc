@@ -43,8 +43,8 @@ const Histogram::BucketBoundaries& SecondsBuckets() {
 
 const std::vector<std::string>& SessionEndReasons() {
   static const auto& reasons = *new std::vector<std::string>{
-      "client_done", "client_cancelled", "client_error",   "idle",           "draining",
-      "max_age",     "not_reading",      "model_unloaded", "closed_by_admin"};
+      "client_done", "client_cancelled", "client_error",    "idle",      "draining", "max_age",
+      "not_reading", "model_unloaded",   "closed_by_admin", "max_frames"};
   return reasons;
 }
 
@@ -102,9 +102,9 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
                               "codec", {"jpeg", "png", "raw", "unknown"});
   failed = LabelledCounters("slotmatch_frames_failed_total", "Frames without a result, by reason.",
                             "reason", {"decode_error", "deadline", "cancelled", "internal"});
-  dropped =
-      LabelledCounters("slotmatch_frames_dropped_total", "Frames not computed, by reason.",
-                       "reason", {"queue_full", "superseded", "deadline", "draining", "overload"});
+  dropped = LabelledCounters(
+      "slotmatch_frames_dropped_total", "Frames not computed, by reason.", "reason",
+      {"queue_full", "superseded", "deadline", "draining", "overload", "rate"});
   resumes = LabelledCounters("slotmatch_session_resumes_total",
                              "Sessions opened with the state of an earlier one, by result.",
                              "result", {"ok", "mismatch", "damaged", "not_trusted"});

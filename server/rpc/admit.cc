@@ -39,9 +39,9 @@ absl::StatusOr<Caller> AdmitCall(const ServiceContext& service,
                                  const grpc::CallbackServerContext& call,
                                  const std::shared_ptr<LiveSession>& session) {
   Caller caller;
-  SM_ASSIGN_OR_RETURN(caller.tenant, Authorize(service.tokens, call, kRoleInfer));
-  if (service.tokens == nullptr) caller.tenant = HeaderOf(call, service.tenant_header);
-  absl::StatusOr<std::string> id = service.sessions->Admit(session);
+  SM_ASSIGN_OR_RETURN(caller.tenant, Authorize(service.guard, call, kRoleInfer));
+  if (service.guard.tokens == nullptr) caller.tenant = HeaderOf(call, service.tenant_header);
+  absl::StatusOr<std::string> id = service.sessions->Admit(session, call.peer());
   if (!id.ok()) {
     service.metrics->schedule().SessionRefused(absl::IsUnavailable(id.status()) ? "draining"
                                                                                 : "sessions");

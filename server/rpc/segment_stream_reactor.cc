@@ -76,13 +76,37 @@ SegmentStreamReactor::SegmentStreamReactor(const ServiceContext* service,
       tally_(service->metrics),
       credits_(service->limits.max_queued_frames()),
       clock_(absl::Seconds(service->limits.session_idle_timeout_s()),
-             Spread(absl::Seconds(service->limits.session_max_age_s())), absl::Now()) {}
+             Spread(absl::Seconds(service->limits.session_max_age_s())), absl::Now()),
+      rate_(service->limits.max_frames_per_s()) {}
 
 bool SegmentStreamReactor::MayRead() const {
   if (read_in_flight_ || outbox_.size() >= kMaxUnread) return false;
   const bool pauses =
       options_.stream.frame_policy == FramePolicy::kBlock && !options_.enforce_credits;
   return frames_inside_ < (pauses ? service_->limits.max_queued_frames() : kMaxUnread);
+}
+
+absl::Time SegmentStreamReactor::ReadAt() const {
+  const bool paced = options_.stream.frame_policy == FramePolicy::kBlock;
+  return paced ? rate_.NextAt() : absl::InfinitePast();
+}
+
+void SegmentStreamReactor::WaitForRate() {
+  absl::Time until;
+  {
+    absl::MutexLock lock(&mutex_);
+    until = ReadAt();
+  }
+  // The alarm keeps its callback until it is set again, so that must not own this.
+  alarm_.Set(absl::ToChronoTime(until), [weak = weak_from_this()](bool) {
+    const auto reactor = weak.lock();
+    if (reactor == nullptr) return;
+    {
+      absl::MutexLock lock(&reactor->mutex_);
+      reactor->waiting_for_rate_ = false;
+    }
+    reactor->Pump();
+  });
 }
 
 SegmentStreamReactor::Action SegmentStreamReactor::NextAction() {
@@ -102,7 +126,11 @@ SegmentStreamReactor::Action SegmentStreamReactor::NextAction() {
     finished_ = true;
     return Action::kFinish;
   }
-  if (!MayRead()) return Action::kNone;
+  if (!MayRead() || waiting_for_rate_) return Action::kNone;
+  if (absl::Now() < ReadAt()) {
+    waiting_for_rate_ = true;
+    return Action::kWaitForRate;
+  }
   read_in_flight_ = true;
   return Action::kRead;
 }
@@ -131,6 +159,7 @@ void SegmentStreamReactor::Perform(Action action) {
     return StartRead(&request_);
   }
   if (action == Action::kWrite) return StartFrontWrite();
+  if (action == Action::kWaitForRate) return WaitForRate();
   Close();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
 #include <deque>
@@ -10,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "server/rpc/admit.h"
+#include "server/rpc/frame_rate.h"
 #include "server/rpc/rpc_scope.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/session_clock.h"
@@ -47,7 +49,7 @@ class SegmentStreamReactor
   SessionReport Report() const override;
 
  private:
-  enum class Action { kNone, kTryCancel, kWrite, kRead, kFinish };
+  enum class Action { kNone, kTryCancel, kWrite, kRead, kWaitForRate, kFinish };
 
   // A message on its way out.
   struct Outgoing {
@@ -67,6 +69,10 @@ class SegmentStreamReactor
   SegmentStreamReactor(const ServiceContext* service, grpc::CallbackServerContext* context);
   Action NextAction() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // When a session that drops nothing may read its next frame.
+  absl::Time ReadAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Pumps again at that time.
+  void WaitForRate() ABSL_LOCKS_EXCLUDED(mutex_);
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
   void Perform(Action action) ABSL_LOCKS_EXCLUDED(mutex_);
   void StartFrontWrite() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -130,6 +136,10 @@ class SegmentStreamReactor
   std::optional<Ending> end_ ABSL_GUARDED_BY(mutex_);
   SessionClock clock_ ABSL_GUARDED_BY(mutex_);
   absl::Time write_began_ ABSL_GUARDED_BY(mutex_);
+  FrameRate rate_ ABSL_GUARDED_BY(mutex_);
+  int64_t frames_ ABSL_GUARDED_BY(mutex_) = 0;  // taken in
+  bool waiting_for_rate_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Alarm alarm_;  // set by the drainer only
 };
 
 }  // namespace slotmatch

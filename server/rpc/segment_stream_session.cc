@@ -101,6 +101,13 @@ absl::Status SegmentStreamReactor::HandleFrame(v1::Frame* frame) {
     }
     --credits_;
     ++frames_inside_;
+    source.over_rate = !rate_.Take(now);
+    const int64_t most = service_->limits.max_session_frames();
+    if (++frames_ == most) {
+      EndLocked({absl::AbortedError(absl::StrCat("the session has had the ", most,
+                                                 " frames it may have; go on with its state")),
+                 "max_frames", v1::GoAway::MAX_FRAMES});
+    }
   }
   session_->Submit(std::move(source));
   return absl::OkStatus();

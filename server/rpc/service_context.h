@@ -31,9 +31,9 @@ struct ServiceContext {
   ServerMetrics* metrics;
   StateSealer sealer;
   Tracer* tracer;
-  const TokenTable* tokens = nullptr;  // null: no token is asked for
-  std::string tenant_header;           // of AdmitCall(); empty: none
-  int64_t encoded_frame_bytes = 0;     // what a frame is taken for by the memory budget
+  CallGuard guard;
+  std::string tenant_header;        // of AdmitCall(); empty: none
+  int64_t encoded_frame_bytes = 0;  // what a frame is taken for by the memory budget
 
   // Where a session begins.
   struct Beginning {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/random/random.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
@@ -10,19 +11,39 @@
 
 namespace slotmatch {
 
-absl::StatusOr<std::string> SessionRegistry::Admit(const std::shared_ptr<LiveSession>& session) {
+namespace {
+
+// "ipv4:10.0.0.7:51034" without the port; a Unix socket has none.
+std::string AddressOf(const std::string& peer) {
+  return absl::StartsWith(peer, "unix:") ? peer : peer.substr(0, peer.rfind(':'));
+}
+
+}  // namespace
+
+int SessionRegistry::PlacesOf(const std::string* address) const {
+  return static_cast<int>(
+      std::count_if(sessions_.begin(), sessions_.end(), [&](const Entry& entry) {
+        return entry.has_place && (address == nullptr || entry.address == *address);
+      }));
+}
+
+absl::StatusOr<std::string> SessionRegistry::Admit(const std::shared_ptr<LiveSession>& session,
+                                                   const std::string& peer) {
+  std::string address = AddressOf(peer);
   absl::BitGen random;
   absl::MutexLock lock(&mutex_);
   if (draining_) return absl::UnavailableError("the server is shutting down; connect again");
-  const auto taken = std::count_if(sessions_.begin(), sessions_.end(),
-                                   [](const Entry& entry) { return entry.has_place; });
-  if (taken >= max_sessions_) {
+  if (PlacesOf(nullptr) >= max_sessions_) {
     return WithRetry(absl::ResourceExhaustedError(absl::StrCat(
                          "all ", max_sessions_, " sessions are taken; try again later")),
                      departures_.NextIn());
   }
+  if (max_per_peer_ > 0 && PlacesOf(&address) >= max_per_peer_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("all ", max_per_peer_, " sessions of ", address, " are taken; end one first"));
+  }
   std::string id = absl::StrFormat("%d-%08x", next_++, absl::Uniform<uint32_t>(random));
-  sessions_.push_back({id, session});
+  sessions_.push_back({id, session, std::move(address)});
   return id;
 }
 

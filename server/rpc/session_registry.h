@@ -33,11 +33,15 @@ class LiveSession {
 // Admission and the list of open sessions. Thread-safe.
 class SessionRegistry {
  public:
-  explicit SessionRegistry(int max_sessions) : max_sessions_(max_sessions) {}
+  // `max_per_peer` 0: any.
+  explicit SessionRegistry(int max_sessions, int max_per_peer = 0)
+      : max_sessions_(max_sessions), max_per_peer_(max_per_peer) {}
 
-  // The new session's id, unique for the life of the server. RESOURCE_EXHAUSTED when all places are
-  // taken, with the time after which one may be free, UNAVAILABLE while draining.
-  absl::StatusOr<std::string> Admit(const std::shared_ptr<LiveSession>& session);
+  // The new session's id, unique for the life of the server. `peer` is gRPC's name of the other
+  // end, of which the port is not looked at. RESOURCE_EXHAUSTED when all places are taken, with the
+  // time after which one may be free, or all places of that peer; UNAVAILABLE while draining.
+  absl::StatusOr<std::string> Admit(const std::shared_ptr<LiveSession>& session,
+                                    const std::string& peer = "");
   // Gives the place back. Called before the client can learn that its session has ended, so that
   // it finds the place free. Ids that are not there are ignored, here and in Remove().
   void Release(const std::string& id);
@@ -69,6 +73,7 @@ class SessionRegistry {
   struct Entry {
     std::string id;
     std::weak_ptr<LiveSession> session;
+    std::string address;  // of the peer
     bool has_place = true;
     std::shared_ptr<void> kept = nullptr;
   };
@@ -76,7 +81,9 @@ class SessionRegistry {
   std::vector<Named> Alive() const;
   bool Empty() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sessions_.empty(); }
 
-  const int max_sessions_;
+  int PlacesOf(const std::string* address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const int max_sessions_, max_per_peer_;
   mutable absl::Mutex mutex_;
   std::vector<Entry> sessions_ ABSL_GUARDED_BY(mutex_);
   Departures departures_ ABSL_GUARDED_BY(mutex_);

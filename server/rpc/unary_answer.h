@@ -16,7 +16,7 @@ grpc::ServerUnaryReactor* AnswerUnary(const ServiceContext& context, const char*
                                       Role role = kRoleInfer) {
   RpcScope scope(context.metrics, "unary", method, CallerOf(*call));
   scope.MessageReceived();
-  absl::Status status = Authorize(context.tokens, *call, role).status();
+  absl::Status status = Authorize(context.guard, *call, role).status();
   if (status.ok()) status = fill();
   if (status.ok()) scope.MessageSent();
   scope.End(status);

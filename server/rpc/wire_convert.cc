@@ -19,16 +19,17 @@ constexpr MaskRow kMaskTable[] = {{v1::MASK_ENCODING_UNSPECIFIED, MaskFormat::kI
                                   {v1::MASK_ENCODING_NONE, MaskFormat::kNone},
                                   {v1::MASK_ENCODING_RAW_U8, MaskFormat::kRaw},
                                   {v1::MASK_ENCODING_INDEX_RLE, MaskFormat::kIndexRle},
-                                  {v1::MASK_ENCODING_PNG, MaskFormat::kPng}};
+                                  {v1::MASK_ENCODING_PNG, MaskFormat::kPng},
+                                  {v1::MASK_ENCODING_COCO_RLE, MaskFormat::kCocoRle}};
 
 struct PixelRow {
   v1::PixelFormat wire;
   RawFormat format;
 };
-constexpr PixelRow kPixelTable[] = {{v1::PIXEL_FORMAT_UNSPECIFIED, RawFormat::kRgb8},
-                                    {v1::PIXEL_FORMAT_RGB8, RawFormat::kRgb8},
-                                    {v1::PIXEL_FORMAT_BGR8, RawFormat::kBgr8},
-                                    {v1::PIXEL_FORMAT_GRAY8, RawFormat::kGray8}};
+constexpr PixelRow kPixelTable[] = {
+    {v1::PIXEL_FORMAT_UNSPECIFIED, RawFormat::kRgb8}, {v1::PIXEL_FORMAT_RGB8, RawFormat::kRgb8},
+    {v1::PIXEL_FORMAT_BGR8, RawFormat::kBgr8},        {v1::PIXEL_FORMAT_GRAY8, RawFormat::kGray8},
+    {v1::PIXEL_FORMAT_NV12, RawFormat::kNv12},        {v1::PIXEL_FORMAT_I420, RawFormat::kI420}};
 
 struct DropRow {
   DropReason reason;
@@ -40,7 +41,8 @@ constexpr DropRow kDropTable[] = {
     {DropReason::kSuperseded, v1::DROP_REASON_SUPERSEDED, "superseded"},
     {DropReason::kDeadline, v1::DROP_REASON_DEADLINE, "deadline"},
     {DropReason::kDraining, v1::DROP_REASON_DRAINING, "draining"},
-    {DropReason::kOverload, v1::DROP_REASON_OVERLOAD, "overload"}};
+    {DropReason::kOverload, v1::DROP_REASON_OVERLOAD, "overload"},
+    {DropReason::kRate, v1::DROP_REASON_RATE, "rate"}};
 
 const DropRow& RowOf(DropReason reason) {
   for (const DropRow& row : kDropTable) {
@@ -50,7 +52,7 @@ const DropRow& RowOf(DropReason reason) {
 }
 
 constexpr v1::SlotEncoding kSlotEncodings[] = {v1::SLOT_ENCODING_NONE, v1::SLOT_ENCODING_F32,
-                                               v1::SLOT_ENCODING_F16};
+                                               v1::SLOT_ENCODING_F16, v1::SLOT_ENCODING_BF16};
 
 v1::MaskEncoding EncodingOf(MaskFormat format) {
   for (const MaskRow& row : kMaskTable) {
@@ -59,20 +61,23 @@ v1::MaskEncoding EncodingOf(MaskFormat format) {
   return v1::MASK_ENCODING_NONE;
 }
 
-// One slot's vector, little-endian.
-std::string EncodeVector(const float* values, size_t count, v1::SlotEncoding encoding) {
-  static_assert(std::endian::native == std::endian::little);
-  std::string bytes;
-  if (encoding == v1::SLOT_ENCODING_F32) {
-    bytes.assign(reinterpret_cast<const char*>(values), count * sizeof(float));
-  } else if (encoding == v1::SLOT_ENCODING_F16) {
-    bytes.resize(count * 2);
-    for (size_t i = 0; i < count; ++i) {
-      const uint16_t half = FloatToHalf(values[i]);
-      std::memcpy(&bytes[i * 2], &half, 2);
-    }
+// 16-bit numbers, little-endian.
+std::string EncodeHalves(absl::Span<const float> values, uint16_t (*encode)(float)) {
+  std::string bytes(values.size() * 2, '\0');
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t half = encode(values[i]);
+    std::memcpy(&bytes[i * 2], &half, 2);
   }
   return bytes;
+}
+
+// One slot's vector, little-endian.
+std::string EncodeVector(absl::Span<const float> values, v1::SlotEncoding encoding) {
+  static_assert(std::endian::native == std::endian::little);
+  if (encoding == v1::SLOT_ENCODING_F16) return EncodeHalves(values, FloatToHalf);
+  if (encoding == v1::SLOT_ENCODING_BF16) return EncodeHalves(values, FloatToBfloat16);
+  if (encoding == v1::SLOT_ENCODING_NONE) return "";
+  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
 }
 
 double Milliseconds(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
@@ -92,8 +97,13 @@ void FillSlots(const FrameSegmentation& frame, v1::SlotEncoding encoding, v1::Fr
       slot->mutable_box()->set_top(stats.top);
       slot->mutable_box()->set_width(stats.width);
       slot->mutable_box()->set_height(stats.height);
+      slot->mutable_centroid()->set_x(stats.center_x);
+      slot->mutable_centroid()->set_y(stats.center_y);
     }
-    slot->set_vector(EncodeVector(frame.vectors.data() + k * slot_dim, slot_dim, encoding));
+    if (!frame.slot_entropy.empty()) slot->set_entropy(frame.slot_entropy[k]);
+    if (!frame.slot_masks.empty()) slot->set_coco_rle(frame.slot_masks[k]);
+    const auto vector = absl::MakeSpan(frame.vectors).subspan(k * slot_dim, slot_dim);
+    slot->set_vector(EncodeVector(vector, encoding));
   }
 }
 
@@ -120,6 +130,18 @@ v1::ModelInfo ToWire(const ModelInfo& info) {
   wire.set_grid_width(info.grid_width);
   wire.set_input_height(info.input_height_px);
   wire.set_input_width(info.input_width_px);
+  v1::Training* training = wire.mutable_training();
+  training->set_data(info.provenance.data());
+  training->set_recipe(info.provenance.recipe());
+  training->set_seed(info.provenance.seed());
+  training->set_steps(info.provenance.steps());
+  training->set_commit(info.provenance.commit());
+  for (const config::Score& score : info.provenance.scores()) {
+    v1::Score* to = training->add_scores();
+    to->set_dataset(score.dataset());
+    to->set_metric(score.metric());
+    to->set_value(score.value());
+  }
   return wire;
 }
 
@@ -131,6 +153,8 @@ v1::Limits ToWire(const config::LimitsConfig& limits) {
   wire.set_max_queued_frames(limits.max_queued_frames());
   wire.set_max_gap_steps(limits.max_gap_steps());
   wire.set_max_clip_frames(limits.max_clip_frames());
+  wire.set_max_frames_per_s(limits.max_frames_per_s());
+  wire.set_max_session_frames(limits.max_session_frames());
   return wire;
 }
 
@@ -163,6 +187,7 @@ absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
   }
   options.slot_ids = config.ids() == v1::ID_MODE_SLOT;
   options.stream.grid_masks = config.mask().size() == v1::MASK_SIZE_GRID;
+  options.stream.soft_masks = config.mask().soft();
   options.stream.image_limits = LimitsOf(limits);
   if (config.slots().encoding() != v1::SLOT_ENCODING_UNSPECIFIED) {
     options.slot_encoding = config.slots().encoding();
@@ -237,6 +262,12 @@ v1::SegmentResponse ToWire(FrameOutcome outcome, v1::SlotEncoding slot_encoding)
     mask->set_width(frame.mask_width);
     mask->set_height(frame.mask_height);
     mask->set_data(std::move(frame.mask));
+  }
+  if (!frame.soft_masks.empty()) {
+    v1::SoftMasks* soft = result->mutable_soft_masks();
+    soft->set_width(frame.grid_width);
+    soft->set_height(frame.grid_height);
+    soft->set_data(EncodeHalves(frame.soft_masks, FloatToHalf));
   }
   FillSlots(frame, slot_encoding, result);
   FillTimings(frame.timings, result->mutable_timings());

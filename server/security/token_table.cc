@@ -148,14 +148,36 @@ absl::StatusOr<std::string> TokenTable::Check(absl::string_view authorization, R
   return found->name;
 }
 
-absl::StatusOr<std::string> Authorize(const TokenTable* tokens,
+namespace {
+
+// Of a connection without TLS (one to a loopback port) nothing is asked.
+absl::Status CheckClientName(const std::vector<std::string>& names, const grpc::AuthContext& auth) {
+  if (names.empty() ||
+      auth.FindPropertyValues(GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME).empty()) {
+    return absl::OkStatus();
+  }
+  std::vector<grpc::string_ref> shown = auth.FindPropertyValues(GRPC_X509_SAN_PROPERTY_NAME);
+  if (shown.empty()) shown = auth.FindPropertyValues(GRPC_X509_CN_PROPERTY_NAME);
+  for (const grpc::string_ref& name : shown) {
+    for (const std::string& allowed : names) {
+      if (absl::string_view(name.data(), name.size()) == allowed) return absl::OkStatus();
+    }
+  }
+  return absl::PermissionDeniedError(
+      "the client's certificate bears none of the names in security.tls.client_names");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Authorize(const CallGuard& guard,
                                       const grpc::CallbackServerContext& call, Role role) {
-  if (tokens == nullptr) return std::string();
+  SM_RETURN_IF_ERROR(CheckClientName(guard.client_names, *call.auth_context()));
+  if (guard.tokens == nullptr) return std::string();
   const auto& metadata = call.client_metadata();
   const auto it = metadata.find("authorization");
   absl::string_view value;
   if (it != metadata.end()) value = {it->second.data(), it->second.size()};
-  return tokens->Check(value, role);
+  return guard.tokens->Check(value, role);
 }
 
 }  // namespace slotmatch

@@ -58,9 +58,16 @@ class TokenTable {
   std::shared_ptr<const Entries> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Whether a call may do what `role` is for; without a table, everybody may. The caller's name,
-// empty without a table; statuses of Check().
-absl::StatusOr<std::string> Authorize(const TokenTable* tokens,
+// Who may call.
+struct CallGuard {
+  const TokenTable* tokens = nullptr;     // null: no token is asked for
+  std::vector<std::string> client_names;  // TlsConfig.client_names
+};
+
+// Whether a call may do what `role` is for. The caller's name in the token table, empty without
+// one; statuses of Check(), and PERMISSION_DENIED for a TLS client whose certificate bears none of
+// the names.
+absl::StatusOr<std::string> Authorize(const CallGuard& guard,
                                       const grpc::CallbackServerContext& call, Role role);
 
 }  // namespace slotmatch

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -63,6 +64,16 @@ TEST(Float16, UnderflowsToSignedZero) {
   EXPECT_EQ(FloatToHalf(1e-30f), 0);
   EXPECT_EQ(FloatToHalf(-1e-30f), 0x8000);
   EXPECT_EQ(FloatToHalf(std::numeric_limits<float>::denorm_min()), 0);
+}
+
+TEST(FloatToBfloat16, RoundsToNearestEvenAndKeepsNan) {
+  const auto bits = [](uint32_t of) { return FloatToBfloat16(std::bit_cast<float>(of)); };
+  EXPECT_EQ(bits(0x3f800000u), 0x3f80u);  // 1
+  EXPECT_EQ(bits(0x3f808000u), 0x3f80u);  // half way, to even
+  EXPECT_EQ(bits(0x3f818000u), 0x3f82u);
+  EXPECT_EQ(bits(0x3f808001u), 0x3f81u);
+  EXPECT_EQ(bits(0xff7fffffu), 0xff80u);  // the largest finite one, to infinity
+  EXPECT_EQ(bits(0x7f800001u), 0x7fc0u);  // a NaN whose upper half says nothing of it
 }
 
 }  // namespace

@@ -24,12 +24,22 @@ TEST(CheckStep, TellsOutputFromNextState) {
   }
 }
 
-TEST(MaskEntropy, IsNoneForSureMasksAndOneForEvenOnes) {
-  EXPECT_EQ(MaskEntropy({1, 0, 0, 1}, 2), 0);
-  EXPECT_DOUBLE_EQ(MaskEntropy({0.5f, 0.5f, 0.5f, 0.5f}, 2), 1);
-  EXPECT_NEAR(MaskEntropy({1, 0.5f, 0, 0.5f}, 2), 0.5, 1e-6);
-  EXPECT_EQ(MaskEntropy({1, 1}, 1), 0);
-  EXPECT_EQ(MaskEntropy({}, 3), 0);
+TEST(EntropyOf, IsNoneForSureMasksAndOneForEvenOnes) {
+  EXPECT_EQ(EntropyOf({1, 0, 0, 1}, 2).mean, 0);
+  EXPECT_DOUBLE_EQ(EntropyOf({0.5f, 0.5f, 0.5f, 0.5f}, 2).mean, 1);
+  EXPECT_NEAR(EntropyOf({1, 0.5f, 0, 0.5f}, 2).mean, 0.5, 1e-6);
+  EXPECT_EQ(EntropyOf({1, 1}, 1).mean, 0);
+  EXPECT_EQ(EntropyOf({}, 3).mean, 0);
+}
+
+TEST(EntropyOf, IsThatOfTheSlotThatClaimsATokenMost) {
+  // Tokens: sure for slot 0; even, which is slot 0's; sure for slot 2.
+  const MaskEntropy entropy = EntropyOf({1, 1.0f / 3, 0, 0, 1.0f / 3, 0, 0, 1.0f / 3, 1}, 3);
+  ASSERT_EQ(entropy.per_slot.size(), 3u);
+  EXPECT_NEAR(entropy.per_slot[0], 0.5, 1e-6);
+  EXPECT_EQ(entropy.per_slot[1], 0);
+  EXPECT_EQ(entropy.per_slot[2], 0);
+  EXPECT_NEAR(entropy.mean, 1.0 / 3, 1e-6);
 }
 
 }  // namespace

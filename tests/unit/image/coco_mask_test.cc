@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -111,6 +112,38 @@ TEST(PaintRuns, MustFillTheFrame) {
   EXPECT_THAT(PaintRuns({1, 6}, 2, 3, absl::MakeSpan(mask)),
               FailsWith(kDataLoss, "mask run 1 of length 6 does not fit 3x2"));
   EXPECT_THAT(PaintRuns({-1, 7}, 2, 3, absl::MakeSpan(mask)), FailsWith(kDataLoss, "length -1"));
+}
+
+TEST(EncodeCompressedRuns, GivesBackEverySlotsMask) {
+  std::mt19937 random(3);
+  for (const int longest : {1, 3, 40}) {  // from noise to large regions
+    LabelMap map{kWidth, kHeight, {}};
+    while (map.labels.size() < kHeight * kWidth) {
+      const uint8_t label = random() % 4 == 3 ? 255 : random() % 3;
+      map.labels.insert(map.labels.end(), 1 + random() % longest, label);
+    }
+    map.labels.resize(kHeight * kWidth);
+    const std::vector<std::string> texts = EncodeCompressedRuns(map, 4);  // slot 3 is empty
+    ASSERT_EQ(texts.size(), 4u);
+    for (int slot = 0; slot < 4; ++slot) {
+      std::vector<uint8_t> mask(kHeight * kWidth), wanted;
+      for (const uint8_t label : map.labels) wanted.push_back(label == slot);
+      ASSERT_THAT(PaintCompressedRuns(texts[slot], kHeight, kWidth, absl::MakeSpan(mask)), IsOk());
+      EXPECT_EQ(mask, wanted) << "slot " << slot;
+    }
+  }
+}
+
+// pycocotools' own texts: encode(np.asfortranarray(mask)).
+TEST(EncodeCompressedRuns, EqualsPycocotools) {
+  LabelMap map{40, 30, std::vector<uint8_t>(1200, 1)};
+  for (int y = 5; y < 20; ++y) {
+    for (int x = 10; x < 35; ++x) map.labels[y * 40 + x] = 0;
+  }
+  const std::vector<std::string> texts = EncodeCompressedRuns(map, 3);
+  EXPECT_EQ(texts[0], "a9??00000000000000000000000000000000000000000000000a4");
+  EXPECT_EQ(texts[1], "0a9?nF00000000000000000000000000000000000000000000000a4");
+  EXPECT_EQ(texts[2], "`U1");
 }
 
 }  // namespace

@@ -161,5 +161,35 @@ TEST(ImageFromRaw, ImpossibleSizesAreRefused) {
               FailsWith(kInvalid, "99"));
 }
 
+// Luma, Cb and Cr of BT.601's red, green, blue and white, limited range.
+TEST(ImageFromRaw, ConvertsHalfChroma) {
+  struct Row {
+    uint8_t luma, cb, cr;
+    std::vector<int> rgb;
+  };
+  for (const Row& row : {Row{82, 90, 240, {255, 0, 0}}, Row{145, 54, 34, {0, 255, 0}},
+                         Row{41, 240, 110, {0, 0, 255}}, Row{235, 128, 128, {255, 255, 255}}}) {
+    const std::string luma(8, static_cast<char>(row.luma));
+    const char cb = static_cast<char>(row.cb), cr = static_cast<char>(row.cr);
+    const std::string nv12 = luma + std::string{cb, cr, cb, cr};
+    const std::string i420 = luma + std::string{cb, cb, cr, cr};
+    const Image image = ImageFromRaw(RawFormat::kNv12, 4, 2, nv12, kLimits).value();
+    EXPECT_EQ(image.rgb, ImageFromRaw(RawFormat::kI420, 4, 2, i420, kLimits)->rgb);
+    ASSERT_EQ(image.rgb.size(), 24u);
+    for (size_t i = 0; i < image.rgb.size(); ++i) EXPECT_NEAR(image.rgb[i], row.rgb[i % 3], 2);
+  }
+}
+
+TEST(ImageFromRaw, HalfChromaNeedsEvenSides) {
+  for (const RawFormat format : {RawFormat::kNv12, RawFormat::kI420}) {
+    EXPECT_THAT(ImageFromRaw(format, 3, 2, std::string(9, 'x'), kLimits),
+                FailsWith(kInvalid, "both must be even"));
+    EXPECT_THAT(ImageFromRaw(format, 2, 3, std::string(9, 'x'), kLimits),
+                FailsWith(kInvalid, "both must be even"));
+    EXPECT_THAT(ImageFromRaw(format, 2, 2, std::string(12, 'x'), kLimits),
+                FailsWith(kInvalid, "6 bytes"));
+  }
+}
+
 }  // namespace
 }  // namespace slotmatch

@@ -78,11 +78,12 @@ TEST(SegmentFromSoftMasks, StatisticsAreThoseOfTheLabelMap) {
     for (int k = 0; k < c.slots; ++k) {
       int64_t area = 0;
       int left = c.out_width, top = c.out_height, right = -1, bottom = -1;
-      double value = 0;
+      double value = 0, sum_x = 0, sum_y = 0;
       for (int y = 0; y < c.out_height; ++y) {
         for (int x = 0; x < c.out_width; ++x) {
           if (result.map.labels[y * c.out_width + x] != k) continue;
           ++area;
+          sum_x += x + 0.5, sum_y += y + 0.5;
           left = std::min(left, x), right = std::max(right, x);
           top = std::min(top, y), bottom = std::max(bottom, y);
           value += Bilinear(masks.data() + k * c.height * c.width, c.height, c.width, c.out_height,
@@ -92,6 +93,8 @@ TEST(SegmentFromSoftMasks, StatisticsAreThoseOfTheLabelMap) {
       const SlotStats& stats = result.slots[k];
       ASSERT_EQ(stats.area_px, area);
       ASSERT_NEAR(stats.confidence, area == 0 ? 0 : value / static_cast<double>(area), 1e-5);
+      ASSERT_NEAR(stats.center_x, area == 0 ? 0 : sum_x / static_cast<double>(area), 1e-9);
+      ASSERT_NEAR(stats.center_y, area == 0 ? 0 : sum_y / static_cast<double>(area), 1e-9);
       ASSERT_EQ(stats.left, area == 0 ? 0 : left);
       ASSERT_EQ(stats.top, area == 0 ? 0 : top);
       ASSERT_EQ(stats.width, area == 0 ? 0 : right - left + 1);

@@ -14,6 +14,7 @@
 #include "tests/support/pictures.h"
 #include "tests/support/server_fixture.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
 
 namespace slotmatch {
 namespace {
@@ -189,6 +190,25 @@ TEST_F(ServerAppTest, ReflectionListsTheServices) {
   const std::string services = ReflectedServices(channel_);
   EXPECT_THAT(services, HasSubstr("slotmatch.v1.SlotMatchService"));
   EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST_F(ServerAppTest, ServesOnASocketFile) {
+  const TempDir dir;
+  const std::string address = "unix:" + dir.File("slotmatch.sock");
+  config_.mutable_listen()->set_grpc_address(address);
+  auto app = ServerApp::Start(Serving(config_, {"a/1"}), FakeLoader());
+  ASSERT_THAT(app, IsOk());
+  TestStream stream(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  EXPECT_EQ(stream.Open().model().name(), "a");
+}
+
+TEST_F(ServerAppTest, ChannelzIsOnTheAdminPortAlone) {
+  config_.mutable_listen()->set_admin_address("127.0.0.1:0");
+  StartApp();
+  const auto admin = grpc::CreateChannel(absl::StrCat("127.0.0.1:", app_->admin_port()),
+                                         grpc::InsecureChannelCredentials());
+  EXPECT_THAT(ReflectedServices(admin), HasSubstr("grpc.channelz.v1.Channelz"));
+  EXPECT_THAT(ReflectedServices(channel_), testing::Not(HasSubstr("channelz")));
 }
 
 TEST_F(ServerAppTest, DestructionEndsOpenStreams) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/config/config.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -106,16 +108,40 @@ TEST(ValidateServeConfig, EverySessionNeedsAPlaceInTheBatchQueue) {
 }
 
 TEST(ValidateServeConfig, AddressesAreHostAndPort) {
-  for (const char* address : {"", "host", "host:", ":50051"}) {
+  for (const char* address : {"", "host", "host:", ":50051", "host:http", "host:65536", "unix:"}) {
     config::ServeConfig config = Valid();
     config.mutable_listen()->set_grpc_address(address);
     EXPECT_THAT(ValidateServeConfig(config), FailsWith(kWrong, "listen.grpc_address")) << address;
   }
-  for (const char* address : {"0.0.0.0:1", "[::1]:50051", "localhost:0"}) {
+  for (const char* address :
+       {"0.0.0.0:1", "[::1]:50051", "localhost:0", "unix:/run/slotmatch.sock"}) {
     config::ServeConfig config = Valid();
     config.mutable_listen()->set_grpc_address(address);
     EXPECT_THAT(ValidateServeConfig(config), IsOk()) << address;
   }
+}
+
+TEST(ValidateServeConfig, MetricsPortIsNoSocketFile) {
+  config::ServeConfig config = Valid();
+  config.mutable_listen()->set_metrics_address("unix:/run/slotmatch.sock");
+  EXPECT_THAT(ValidateServeConfig(config), FailsWith(kWrong, "listen.metrics_address"));
+}
+
+TEST(ValidateServeConfig, FrameRateIsNotNegative) {
+  config::ServeConfig config = Valid();
+  for (const double wrong : {-1.0, std::nan("")}) {
+    config.mutable_limits()->set_max_frames_per_s(wrong);
+    EXPECT_THAT(ValidateServeConfig(config), FailsWith(kWrong, "limits.max_frames_per_s"));
+  }
+}
+
+TEST(ValidateServeConfig, ClientNamesNeedAnAuthority) {
+  config::ServeConfig config = Valid();
+  config::TlsConfig& tls = *config.mutable_security()->mutable_tls();
+  tls.add_client_names("camera");
+  EXPECT_THAT(ValidateServeConfig(config), FailsWith(kWrong, "client_ca_file"));
+  tls.set_client_ca_file("ca.pem");
+  EXPECT_THAT(ValidateServeConfig(config), IsOk());
 }
 
 TEST(ValidateServeConfig, AdminPortThatOthersReachNeedsTokens) {

@@ -120,6 +120,19 @@ TEST_F(SegmentStreamEnd, MaxAgeMovesABusySession) {
       [&] { return Metric("slotmatch_sessions_closed_total{reason=\"max_age\"}") == 1; }));
 }
 
+TEST_F(SegmentStreamEnd, MaxFramesMovesASession) {
+  config_.mutable_limits()->set_max_session_frames(1);
+  StartApp();
+  TestStream stream(channel_);
+  EXPECT_EQ(stream.Open().limits().max_session_frames(), 1u);
+  Answer(&stream, 1);
+  const v1::SessionState state = ExpectGoAway(&stream, v1::GoAway::MAX_FRAMES, 1);
+  ExpectEnd(&stream, StatusCode::ABORTED, "1 frames");
+  ExpectGoesOn(state, channel_);
+  EXPECT_TRUE(Eventually(
+      [&] { return Metric("slotmatch_sessions_closed_total{reason=\"max_frames\"}") >= 1; }));
+}
+
 TEST_F(SegmentStreamEnd, DrainTellsSessionsToMoveAndServesThemMeanwhile) {
   config_.mutable_shutdown()->set_drain_deadline_ms(20000);
   StartApp();

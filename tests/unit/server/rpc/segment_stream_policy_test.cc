@@ -74,6 +74,32 @@ TEST_F(SegmentStreamPolicy, LatestOnly) {
   EXPECT_EQ(Dropped("superseded"), 4);
 }
 
+TEST_F(SegmentStreamPolicy, FramesAboveTheRateAreDroppedWhereFramesMayBe) {
+  config_.mutable_limits()->set_max_frames_per_s(2);
+  config_.mutable_limits()->set_max_queued_frames(8);
+  StartApp();
+  EXPECT_EQ(AnswersWith(v1::FRAME_POLICY_DROP_OLDEST), "rr6666");
+  EXPECT_EQ(Dropped("rate"), 4);
+}
+
+TEST_F(SegmentStreamPolicy, SessionsThatDropNothingAreReadAtTheRate) {
+  config_.mutable_limits()->set_max_frames_per_s(5);
+  config_.mutable_limits()->set_max_queued_frames(32);
+  StartApp();
+  TestStream stream(channel_);
+  EXPECT_EQ(stream.Open().limits().max_frames_per_s(), 5);
+  const absl::Time start = absl::Now();
+  for (uint64_t id = 1; id <= 10; ++id) stream.SendPicture(id, Picture(id));
+  stream.SendDone();
+  for (uint64_t id = 1; id <= 10; ++id) {
+    const auto response = stream.Read();
+    ASSERT_TRUE(response.has_value() && response->has_result()) << id;
+    EXPECT_EQ(response->result().frame_id(), id);
+  }
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(900)) << "five at once, five a second later";
+  EXPECT_TRUE(stream.Finish().ok());
+}
+
 TEST_F(SegmentStreamPolicy, ClientThatDropsAndNeverReadsIsHeldBackToo) {
   config_.mutable_limits()->set_max_message_bytes(1 << 20);
   StartApp();

@@ -49,6 +49,19 @@ TEST(SessionRegistry, RefusesWhenFullUntilAPlaceIsGivenBack) {
   EXPECT_NE(*again, id);
 }
 
+TEST(SessionRegistry, PeersHaveTheirOwnLimit) {
+  SessionRegistry registry(10, 2);
+  const auto session = std::make_shared<MockSession>();
+  const std::string first = registry.Admit(session, "ipv4:10.0.0.7:1000").value();
+  ASSERT_THAT(registry.Admit(session, "ipv4:10.0.0.7:2000"), IsOk());
+  EXPECT_THAT(registry.Admit(session, "ipv4:10.0.0.7:3000"),
+              FailsWith(StatusCode::kResourceExhausted, "all 2 sessions of ipv4:10.0.0.7"));
+  EXPECT_THAT(registry.Admit(session, "ipv4:10.0.0.8:1000"), IsOk());
+  EXPECT_THAT(registry.Admit(session, "ipv6:%5B::1%5D:1000"), IsOk());
+  registry.Release(first);
+  EXPECT_THAT(registry.Admit(session, "ipv4:10.0.0.7:3000"), IsOk());
+}
+
 TEST(SessionRegistry, ReleasedPlaceIsFreeWhileItsSessionIsStillWaitedFor) {
   SessionRegistry registry(1);
   const auto first = std::make_shared<MockSession>(), second = std::make_shared<MockSession>();

@@ -112,6 +112,61 @@ TEST(ToWire, VectorsComeInTheEncodingAskedFor) {
   EXPECT_EQ(none.result().slots(0).vector(), "");
 }
 
+TEST(ToWire, CocoMasksAreWithTheirSlots) {
+  FrameOutcome outcome = Outcome();
+  outcome.result->mask_format = MaskFormat::kCocoRle;
+  outcome.result->mask.clear();
+  outcome.result->slot_masks = {"04", "8"};
+  const v1::FrameResult result = ToWire(std::move(outcome), v1::SLOT_ENCODING_F32).result();
+  EXPECT_EQ(result.mask().encoding(), v1::MASK_ENCODING_COCO_RLE);
+  EXPECT_EQ(result.mask().width(), 20u);
+  EXPECT_EQ(result.mask().data(), "");
+  EXPECT_EQ(result.slots(0).coco_rle(), "04");
+  EXPECT_EQ(result.slots(1).coco_rle(), "8");
+}
+
+TEST(ToWire, SoftMasksAreHalves) {
+  FrameOutcome outcome = Outcome();
+  outcome.result->soft_masks = {0.25f, 1, 0.75f, 0};
+  outcome.result->grid_width = 1;
+  outcome.result->grid_height = 2;
+  const v1::SoftMasks soft =
+      ToWire(std::move(outcome), v1::SLOT_ENCODING_F32).result().soft_masks();
+  EXPECT_EQ(soft.width(), 1u);
+  EXPECT_EQ(soft.height(), 2u);
+  EXPECT_EQ(soft.data(), std::string("\x00\x34\x00\x3c\x00\x3a\x00\x00", 8));
+}
+
+TEST(ToWire, SlotsTellTheirCentreAndEntropy) {
+  FrameOutcome outcome = Outcome();
+  outcome.result->slots[0].center_x = 10.5;
+  outcome.result->slots[0].center_y = 5;
+  outcome.result->slot_entropy = {0.25, 0};
+  const v1::FrameResult result = ToWire(std::move(outcome), v1::SLOT_ENCODING_BF16).result();
+  EXPECT_EQ(result.slots(0).centroid().x(), 10.5);
+  EXPECT_EQ(result.slots(0).centroid().y(), 5);
+  EXPECT_EQ(result.slots(0).entropy(), 0.25);
+  EXPECT_FALSE(result.slots(1).has_centroid());
+  EXPECT_EQ(result.slots(0).vector(), std::string("\x80\x3f\x00\xc0\x00\x3f", 6));
+}
+
+TEST(ToWire, ModelInfoTellsOfTheTraining) {
+  ModelInfo info;
+  info.provenance.set_recipe("configs/train/x.textproto");
+  info.provenance.set_seed(-3);
+  config::Score* score = info.provenance.add_scores();
+  score->set_dataset("DAVIS");
+  score->set_metric("video_mbo");
+  score->set_value(0.5);
+  const v1::Training training = ToWire(info).training();
+  EXPECT_EQ(training.recipe(), "configs/train/x.textproto");
+  EXPECT_EQ(training.seed(), -3);
+  ASSERT_EQ(training.scores_size(), 1);
+  EXPECT_EQ(training.scores(0).dataset(), "DAVIS");
+  EXPECT_EQ(training.scores(0).metric(), "video_mbo");
+  EXPECT_EQ(training.scores(0).value(), 0.5);
+}
+
 TEST(ToWire, NoMaskMeansNoMaskMessage) {
   FrameOutcome outcome = Outcome();
   outcome.result->mask_format = MaskFormat::kNone;

@@ -67,6 +67,18 @@ TEST_F(ServerCredentialsTest, MutualTlsWantsACertificateOfTheClientAuthority) {
   EXPECT_EQ(Call(authority_, MakeCertificate("client", stranger_)), grpc::StatusCode::UNAVAILABLE);
 }
 
+TEST_F(ServerCredentialsTest, ClientsMustBearOneOfTheNames) {
+  tls().set_client_ca_file(dir_.File("ca.pem"));
+  tls().add_client_names("nobody");
+  StartApp();
+  EXPECT_EQ(Call(authority_, MakeCertificate("client", authority_)),
+            grpc::StatusCode::PERMISSION_DENIED);
+  server_.app.reset();
+  tls().add_client_names("localhost");  // an alternative name of the certificate
+  StartApp();
+  EXPECT_EQ(Call(authority_, MakeCertificate("client", authority_)), grpc::StatusCode::OK);
+}
+
 TEST_F(ServerCredentialsTest, RotatedCertificateIsTakenUpWithoutARestart) {
   StartApp();
   ASSERT_EQ(Call(authority_), grpc::StatusCode::OK);

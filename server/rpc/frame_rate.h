@@ -1,0 +1,31 @@
+#pragma once
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+
+namespace slotmatch {
+
+// How many frames a second one session may send: a token bucket that holds a second's frames, as one
+// time (the generic cell rate algorithm). A value; not thread-safe.
+class FrameRate {
+ public:
+  explicit FrameRate(double per_s)
+      : period_(per_s > 0 ? absl::Seconds(1 / per_s) : absl::ZeroDuration()),
+        burst_(std::max(absl::Seconds(1) - period_, absl::ZeroDuration())) {}
+
+  // When the next frame may come.
+  absl::Time NextAt() const { return due_ - burst_; }
+  // Counts a frame that comes `now`; false, and not counted, when it is one too many.
+  bool Take(absl::Time now) {
+    if (now < NextAt()) return false;
+    due_ = std::max(due_, now) + period_;
+    return true;
+  }
+
+ private:
+  const absl::Duration period_, burst_;
+  absl::Time due_ = absl::InfinitePast();  // of a frame that keeps the rate exactly
+};
+
+}  // namespace slotmatch
