@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/overlay.h"
+#include "client/slot_file.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
 #include "core/image/mask_codec.h"
@@ -59,13 +60,12 @@ json VectorOf(const std::string& bytes) {
 json SlotLine(int64_t frame, const v1::FrameResult& result) {
   json line = {{"frame", frame}, {"frame_id", result.frame_id()}, {"slots", json::array()}};
   for (const v1::Slot& slot : result.slots()) {
-    json entry = {{"id", slot.temporal_id()},
-                  {"index", slot.index()},
-                  {"area_ratio", slot.area_ratio()},
-                  {"confidence", slot.confidence()},
-                  {"vector", VectorOf(slot.vector())}};
+    json entry = {{"id", slot.temporal_id()},        {"index", slot.index()},
+                  {"area_ratio", slot.area_ratio()}, {"confidence", slot.confidence()},
+                  {"entropy", slot.entropy()},       {"vector", VectorOf(slot.vector())}};
     if (slot.has_box()) {
       entry["box"] = {slot.box().left(), slot.box().top(), slot.box().width(), slot.box().height()};
+      entry["centroid"] = {slot.centroid().x(), slot.centroid().y()};
     }
     line["slots"].push_back(std::move(entry));
   }
@@ -108,6 +108,8 @@ class FileSink : public ResultSink {
     }
     lines_.open(fs::path(options_.folder) / "slots.jsonl");
     if (!lines_) return absl::AlreadyExistsError("cannot write in folder " + options_.folder);
+    SM_ASSIGN_OR_RETURN(arrays_,
+                        SlotFile::Create(options_.folder + "/slots.safetensors", opened_.model()));
     return absl::OkStatus();
   }
 
@@ -133,6 +135,7 @@ class FileSink : public ResultSink {
     latencies_.push_back(result.timings().total_ms());
     Follow(frame, result);
     WriteLine(SlotLine(frame, result));
+    if (arrays_ != nullptr) SM_RETURN_IF_ERROR(arrays_->Add(result));
     if (!options_.masks || options_.folder.empty()) return absl::OkStatus();
     SM_ASSIGN_OR_RETURN(const LabelMap map, MapOf(result, bgr.size()));
     SM_RETURN_IF_ERROR(WriteMask(frame, map));
@@ -146,6 +149,7 @@ class FileSink : public ResultSink {
     if (options_.folder.empty()) return summary;
     lines_.close();
     if (!lines_) return absl::AbortedError("cannot write slots.jsonl: is the disk full?");
+    SM_RETURN_IF_ERROR(arrays_->Close());
     SM_RETURN_IF_ERROR(
         WriteFileAtomically(options_.folder + "/summary.json", summary.dump(2) + "\n"));
     return summary;
@@ -251,6 +255,7 @@ class FileSink : public ResultSink {
   const SinkOptions options_;
   const v1::SessionOpened opened_;
   std::ofstream lines_;
+  std::unique_ptr<SlotFile> arrays_;
   cv::VideoWriter video_;
   cv::Size video_size_;
   int64_t next_ = 0, failed_ = 0, dropped_ = 0;

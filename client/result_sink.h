@@ -15,11 +15,12 @@ namespace slotmatch {
 struct SinkOptions {
   std::string folder;             // empty: nothing is written, statistics only
   double frames_per_second = 25;  // of overlay.mp4
-  bool masks = true;  // overlay.mp4 and masks/; false: slots.jsonl and summary.json only
+  bool masks = true;              // overlay.mp4 and masks/; false: the other files only
 };
 
-// Writes overlay.mp4, masks/%05d.png, slots.jsonl while results come in, and summary.json at the
-// end, so that a stream cut short leaves everything up to the cut. Not thread-safe.
+// Writes overlay.mp4, masks/%05d.png, slots.jsonl while results come in, and slots.safetensors and
+// summary.json at the end, so that a stream cut short leaves everything up to the cut. Not
+// thread-safe.
 class ResultSink {
  public:
   // ALREADY_EXISTS (cannot create) when the folder cannot be written.

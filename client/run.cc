@@ -57,7 +57,8 @@ OptionTable Table(Arguments* arguments) {
                       "'slotmatch_client admin --help' runs a server.");
   SegmentOptions* segment = &arguments->segment;
   AddSource(&options, segment);
-  options.Text("out", "DIR", "writes overlay.mp4, masks/, slots.jsonl and summary.json there",
+  options.Text("out", "DIR",
+               "writes overlay.mp4, masks/, slots.jsonl, slots.safetensors and summary.json there",
                &segment->out);
   options.Text(
       "list", "FILE",

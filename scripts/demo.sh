@@ -38,5 +38,6 @@ Results in $PWD/$out:
   overlay.mp4    the video with every slot's mask in the colour of its ID
   masks/         one palette PNG per frame, pixel value = slot index
   slots.jsonl    one line per frame: ID, area, box, confidence and vector of every slot
+  slots.safetensors  the same vectors and IDs as arrays
   summary.json   frames, frames/s, latency, and how long each object was seen
 TEXT

@@ -54,8 +54,8 @@ class Pacer {
   std::thread thread_;  // last: it uses everything above
 };
 
-// Lets the sessions answer what they have and end. A server gives a place back before it says that a
-// session ended, so the next load finds it free; after a cancel it may not be yet.
+// Lets the sessions answer what they have and end. A server gives a place back before it says that
+// a session ended, so the next load finds it free; after a cancel it may not be yet.
 std::vector<absl::Status> EndAll(const Sessions& sessions) {
   for (const auto& session : sessions) session->Stop();
   const absl::Time end = absl::Now() + kLastAnswers;

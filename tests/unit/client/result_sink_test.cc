@@ -31,6 +31,8 @@ class ResultSinkTest : public testing::Test {
     v1::SessionOpened opened;
     opened.set_session_id("1-abc");
     opened.mutable_model()->set_name("tiny");
+    opened.mutable_model()->set_num_slots(3);
+    opened.mutable_model()->set_slot_dim(2);
     auto sink = ResultSink::Open(options, opened);
     EXPECT_THAT(sink, IsOk());
     return sink.ok() ? *std::move(sink) : nullptr;
@@ -105,6 +107,7 @@ TEST_F(ResultSinkTest, WritesLinesMasksVideoAndSummary) {
   ASSERT_THAT(map, IsOk());
   EXPECT_EQ(EncodeIndexRle(*map), Result(0).result().mask().data());
   EXPECT_GT(Out("overlay.mp4").size(), 100u);
+  EXPECT_GT(Out("slots.safetensors").size(), 1024u + 3 * 3 * 2 * sizeof(float));
   EXPECT_EQ(json::parse(Out("summary.json")), *summary);
   EXPECT_EQ(summary->at("frames"), 3);
   EXPECT_EQ(summary->at("frames_per_second"), 1.5);
