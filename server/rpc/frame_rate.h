@@ -6,8 +6,8 @@
 
 namespace slotmatch {
 
-// How many frames a second one session may send: a token bucket that holds a second's frames, as one
-// time (the generic cell rate algorithm). A value; not thread-safe.
+// How many frames a second one session may send: a token bucket that holds a second's frames, as
+// one time (the generic cell rate algorithm). A value; not thread-safe.
 class FrameRate {
  public:
   explicit FrameRate(double per_s)
