@@ -49,6 +49,8 @@ void AddSource(OptionTable* options, SegmentOptions* segment) {
                 "frames that come faster than they are computed: block, latest, drop-oldest or "
                 "drop-newest; empty: latest for cameras and streams, else block",
                 &segment->frame_policy);
+  options->Flag("skip-duplicates", "do not compute frames that equal the one before them",
+                &segment->skip_duplicates);
 }
 
 OptionTable Table(Arguments* arguments) {

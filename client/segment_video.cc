@@ -44,6 +44,7 @@ absl::StatusOr<v1::SessionConfig> ConfigOf(const SegmentOptions& options) {
   config.set_model(options.model);
   SM_ASSIGN_OR_RETURN(const v1::FramePolicy policy, PolicyOf(options.frame_policy));
   config.set_frame_policy(policy);
+  config.set_skip_duplicates(options.skip_duplicates);
   config.mutable_mask()->set_encoding(v1::MASK_ENCODING_INDEX_RLE);
   if (options.masks == "grid") {
     config.mutable_mask()->set_size(v1::MASK_SIZE_GRID);

@@ -25,6 +25,7 @@ struct SegmentOptions {
   // What the server does with frames that come faster than it computes: block, latest,
   // drop-oldest or drop-newest; empty: latest for live sources, else block.
   std::string frame_policy;
+  bool skip_duplicates = false;  // frames equal to the one before are not computed
   bool progress = true;
   std::atomic<bool>* stop = nullptr;  // borrowed; true: send no more
 };

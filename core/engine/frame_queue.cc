@@ -17,6 +17,7 @@ constexpr DropRow kDropTable[] = {
     {DropReason::kDraining, "the server shuts down before it could compute the frame"},
     {DropReason::kOverload, "the server is overloaded and bridges some frames of this session"},
     {DropReason::kRate, "the session sends more frames a second than limits.max_frames_per_s"},
+    {DropReason::kDuplicate, "the frame has the same bytes as the one before it"},
 };
 
 }  // namespace

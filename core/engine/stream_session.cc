@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/hash/hash.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "core/base/status.h"
@@ -14,6 +15,10 @@
 
 namespace slotmatch {
 namespace {
+
+uint64_t HashOf(const SourceFrame& frame) {
+  return absl::HashOf(frame.bytes, frame.raw, frame.format, frame.width, frame.height);
+}
 
 class Session : public StreamSession {
  public:
@@ -34,9 +39,10 @@ class Session : public StreamSession {
   void Submit(SourceFrame source) override {
     QueuedFramePtr frame;
     bool job_needed;
+    const uint64_t hash = options_.skip_duplicates ? HashOf(source) : 0;
     {
       absl::MutexLock lock(&mutex_);
-      const std::optional<DropReason> dropped = WhyDropped(source);
+      const std::optional<DropReason> dropped = WhyDropped(source, hash);
       frame = dropped.has_value() ? queue_.AddDropped(std::move(source), *dropped)
                                   : queue_.Add(std::move(source));
       job_needed = queue_.arrived() > decode_jobs_;  // the job of a dropped frame serves another
@@ -71,9 +77,12 @@ class Session : public StreamSession {
   std::shared_ptr<Session> Self() { return std::static_pointer_cast<Session>(shared_from_this()); }
 
   // Why the frame that has just come is left to the predictor, if it is.
-  std::optional<DropReason> WhyDropped(const SourceFrame& source)
+  std::optional<DropReason> WhyDropped(const SourceFrame& source, uint64_t hash)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (source.over_rate) return DropReason::kRate;
+    if (options_.skip_duplicates && std::exchange(last_hash_, hash) == hash) {
+      return DropReason::kDuplicate;
+    }
     if (!options_.degradable || computed_.state.first_frame()) return std::nullopt;
     if (++turn_ % (scheduler_->load().bridged_frames + 1) == 0) return std::nullopt;
     return DropReason::kOverload;
@@ -269,7 +278,8 @@ class Session : public StreamSession {
   absl::Mutex mutex_;
   FrameQueue queue_ ABSL_GUARDED_BY(mutex_);
   int decode_jobs_ ABSL_GUARDED_BY(mutex_) = 0;     // in the pool, not yet begun
-  uint64_t turn_ ABSL_GUARDED_BY(mutex_);           // counts frames, for IsBridged()
+  uint64_t turn_ ABSL_GUARDED_BY(mutex_);           // counts frames, for bridging
+  uint64_t last_hash_ ABSL_GUARDED_BY(mutex_) = 0;  // of the frame before, with skip_duplicates
   int unsent_ ABSL_GUARDED_BY(mutex_) = 0;          // frames from the model's queue to Sent()
   SessionPoint computed_ ABSL_GUARDED_BY(mutex_);   // after the last frame computed
   SessionPoint delivered_ ABSL_GUARDED_BY(mutex_);  // after the last outcome

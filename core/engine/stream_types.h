@@ -21,7 +21,15 @@ enum class MaskFormat { kNone, kRaw, kIndexRle, kPng, kCocoRle };
 // What happens to frames that come faster than they are computed.
 enum class FramePolicy { kBlock, kDropOldest, kDropNewest, kLatestOnly };
 
-enum class DropReason { kQueueFull, kSuperseded, kDeadline, kDraining, kOverload, kRate };
+enum class DropReason {
+  kQueueFull,
+  kSuperseded,
+  kDeadline,
+  kDraining,
+  kOverload,
+  kRate,
+  kDuplicate
+};
 
 struct StreamOptions {
   MaskFormat mask_format = MaskFormat::kIndexRle;
@@ -29,8 +37,9 @@ struct StreamOptions {
   bool soft_masks = false;  // the model's own masks as well
   ImageLimits image_limits;
   FramePolicy frame_policy = FramePolicy::kBlock;  // kBlock: the caller bounds what is inside
-  int max_waiting = 4;    // of the other policies: frames kept that are not being computed
-  int max_gap_steps = 8;  // predictor steps that bridge frame ids without a result; 0: none
+  bool skip_duplicates = false;  // frames with the bytes of the one before them are dropped
+  int max_waiting = 4;           // of the other policies: frames kept that are not being computed
+  int max_gap_steps = 8;         // predictor steps that bridge frame ids without a result; 0: none
   // Results handed over and not yet Sent(); the next frame waits at that many. 0: unbounded.
   int max_unsent = 0;
   size_t schedule_class = 0;  // of SchedulePolicy

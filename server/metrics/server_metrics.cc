@@ -104,7 +104,7 @@ void ServerMetrics::Handles::MakeFrameMetrics() {
                             "reason", {"decode_error", "deadline", "cancelled", "internal"});
   dropped = LabelledCounters(
       "slotmatch_frames_dropped_total", "Frames not computed, by reason.", "reason",
-      {"queue_full", "superseded", "deadline", "draining", "overload", "rate"});
+      {"queue_full", "superseded", "deadline", "draining", "overload", "rate", "duplicate"});
   resumes = LabelledCounters("slotmatch_session_resumes_total",
                              "Sessions opened with the state of an earlier one, by result.",
                              "result", {"ok", "mismatch", "damaged", "not_trusted"});

@@ -42,7 +42,8 @@ constexpr DropRow kDropTable[] = {
     {DropReason::kDeadline, v1::DROP_REASON_DEADLINE, "deadline"},
     {DropReason::kDraining, v1::DROP_REASON_DRAINING, "draining"},
     {DropReason::kOverload, v1::DROP_REASON_OVERLOAD, "overload"},
-    {DropReason::kRate, v1::DROP_REASON_RATE, "rate"}};
+    {DropReason::kRate, v1::DROP_REASON_RATE, "rate"},
+    {DropReason::kDuplicate, v1::DROP_REASON_DUPLICATE, "duplicate"}};
 
 const DropRow& RowOf(DropReason reason) {
   for (const DropRow& row : kDropTable) {
@@ -188,6 +189,7 @@ absl::StatusOr<SessionOptions> FromWire(const v1::SessionConfig& config,
   options.slot_ids = config.ids() == v1::ID_MODE_SLOT;
   options.stream.grid_masks = config.mask().size() == v1::MASK_SIZE_GRID;
   options.stream.soft_masks = config.mask().soft();
+  options.stream.skip_duplicates = config.skip_duplicates();
   options.stream.image_limits = LimitsOf(limits);
   if (config.slots().encoding() != v1::SLOT_ENCODING_UNSPECIFIED) {
     options.slot_encoding = config.slots().encoding();

@@ -62,8 +62,7 @@ TEST_F(SlotFileTest, HoldsARowForEveryResult) {
   EXPECT_THAT(ValuesOf<float>(tensors.at("slots")),
               ElementsAre(3, 1, 2, 3.5, 1, 2, 4, 1, 2, 4.5, 1, 2, 9, 1, 2, 9.5, 1, 2));
   EXPECT_THAT(ValuesOf<int64_t>(tensors.at("frame_ids")), ElementsAre(3, 4, 9));
-  EXPECT_THAT(ValuesOf<int64_t>(tensors.at("temporal_ids")),
-              ElementsAre(30, 31, 40, 41, 90, 91));
+  EXPECT_THAT(ValuesOf<int64_t>(tensors.at("temporal_ids")), ElementsAre(30, 31, 40, 41, 90, 91));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_.path()), {}), 1)
       << "nothing is left beside it";
 }

@@ -42,6 +42,24 @@ TEST_F(StreamSessionTest, OutcomesLeaveInOrderWithTheStateOfEveryFrameBefore) {
   }
 }
 
+TEST_F(StreamSessionTest, RepeatedFramesAreDroppedIfAskedTo) {
+  const std::vector<Image> pictures = {MakePicture(8, 6, 1), MakePicture(8, 6, 2)};
+  for (const bool skip : {false, true}) {
+    StreamOptions options;
+    options.skip_duplicates = skip;
+    Outcomes outcomes;
+    const auto session = Open(&outcomes, options);
+    const int sent[] = {0, 0, 1, 1, 1, 0};
+    for (int i = 0; i < 6; ++i) session->Submit(PngFrame(i, pictures[sent[i]]));
+    std::string letters;
+    for (const FrameOutcome& outcome : outcomes.Wait(6)) {
+      if (outcome.dropped.has_value()) EXPECT_EQ(*outcome.dropped, DropReason::kDuplicate);
+      letters += outcome.dropped.has_value() ? 'd' : outcome.result.ok() ? 'r' : 'e';
+    }
+    EXPECT_EQ(letters, skip ? "rdrddr" : "rrrrrr");
+  }
+}
+
 TEST_F(StreamSessionTest, FailedPictureLeavesTheStateUntouched) {
   const std::vector<Image> good = {MakePicture(9, 9, 1), MakePicture(9, 9, 2)};
   Outcomes outcomes;
