@@ -221,8 +221,8 @@ TEST_F(Streams, TheServerTellsWhatItServes) {
   v1::GetServerInfoResponse info;
   ASSERT_TRUE(stub_->GetServerInfo(&info_context, {}, &info).ok());
   EXPECT_EQ(info.limits().max_message_bytes(), 16777216u);
-  EXPECT_EQ(info.mask_encodings_size(), 4);
-  EXPECT_EQ(info.slot_encodings_size(), 3);
+  EXPECT_EQ(info.mask_encodings_size(), v1::MaskEncoding_ARRAYSIZE - 1);  // all but UNSPECIFIED
+  EXPECT_EQ(info.slot_encodings_size(), v1::SlotEncoding_ARRAYSIZE - 1);
 }
 
 }  // namespace
