@@ -245,9 +245,12 @@ void ServerMetrics::FrameReceived(const std::string& codec, size_t bytes) {
   handles_->received_bytes->Increment(static_cast<double>(bytes));
 }
 
-void ServerMetrics::FrameProcessed(absl::Duration latency, size_t bytes) {
+void ServerMetrics::FrameProcessed(absl::Duration latency) {
   handles_->frames_processed->Increment();
   handles_->latency->Observe(absl::ToDoubleSeconds(latency));
+}
+
+void ServerMetrics::ResultSent(size_t bytes) {
   handles_->sent_bytes->Increment(static_cast<double>(bytes));
 }
 

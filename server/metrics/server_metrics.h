@@ -60,7 +60,8 @@ class ServerMetrics {
   void SessionClosed(const std::string& reason,
                      absl::Duration age);                      // a row of SessionEndReasons()
   void FrameReceived(const std::string& codec, size_t bytes);  // jpeg, png or raw
-  void FrameProcessed(absl::Duration latency, size_t bytes);
+  void FrameProcessed(absl::Duration latency);
+  void ResultSent(size_t bytes);                 // a message with results
   void FrameFailed(const std::string& reason);   // decode_error, deadline, cancelled or internal
   void FrameDropped(const std::string& reason);  // queue_full, superseded, deadline or draining
   void SessionResumed(const absl::Status& status);

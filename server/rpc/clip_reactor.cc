@@ -2,84 +2,43 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "core/base/status.h"
-#include "server/rpc/frame_metrics.h"
 #include "server/rpc/session_events.h"
-#include "server/rpc/status_convert.h"
 
 namespace slotmatch {
 
 ClipReactor* ClipReactor::Start(const ServiceContext* service, grpc::CallbackServerContext* context,
-                                ClipCall call) {
-  std::shared_ptr<ClipReactor> reactor(new ClipReactor(service, context, std::move(call)));
+                                const ClipCall& call) {
+  std::shared_ptr<ClipReactor> reactor(new ClipReactor(service, context, call));
   reactor->self_ = reactor;
-  const absl::Status status = reactor->Open();
+  const absl::Status status = reactor->Open(call);
   if (!status.ok()) reactor->Stop(status);
   reactor->Feed();
   return reactor.get();
 }
 
 ClipReactor::ClipReactor(const ServiceContext* service, grpc::CallbackServerContext* context,
-                         ClipCall call)
+                         const ClipCall& call)
     : service_(service),
-      context_(context),
-      scope_(service->metrics, "unary", call.method, CallerOf(*context)),
-      deadline_(absl::FromChrono(context->deadline())),
-      tally_(service->metrics),
-      call_(std::move(call)) {
-  scope_.MessageReceived();
+      call_(service, context, "unary", call.method),
+      response_(call.response),
+      state_(call.state) {
+  call_.MessageReceived();
 }
 
-absl::Status ClipReactor::Open() {
-  SM_ASSIGN_OR_RETURN(Caller caller, AdmitCall(*service_, *context_, shared_from_this()));
-  {
-    absl::MutexLock lock(&mutex_);  // whoever lists sessions may look already
-    caller_ = caller;
-  }
-  tally_.Identify(caller_.session_id, scope_.log_fields());
-  SM_ASSIGN_OR_RETURN(options_,
-                      FromWire(call_.config, service_->limits, service_->scheduler->policy()));
-  SM_ASSIGN_OR_RETURN(ServiceContext::Beginning begin, service_->Begin(call_.config));
-  SM_RETURN_IF_ERROR(CheckFrames(begin.point.last_frame_id));
-  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller, begin.model->info(), &options_.stream));
-  options_.stream.resume = begin.point;
-  if (!options_.slot_ids) options_.stream.tracker = begin.model->tracker;
+absl::Status ClipReactor::Open(const ClipCall& call) {
+  SM_RETURN_IF_ERROR(call_.Enter(shared_from_this()));
+  SM_ASSIGN_OR_RETURN(Clip clip, call.open());
+  SM_RETURN_IF_ERROR(call_.Admit(clip.model->info(), &clip.options));
   auto session =
-      StreamSession::Create(SegmenterOf(begin.model), options_.stream, service_->scheduler,
+      StreamSession::Create(SegmenterOf(clip.model), clip.options, service_->scheduler,
                             service_->pool, [weak = weak_from_this()](FrameOutcome outcome) {
                               if (auto reactor = weak.lock()) reactor->Deliver(std::move(outcome));
                             });
   absl::MutexLock lock(&mutex_);
-  model_ = begin.model->info();
+  clip_ = std::move(clip);
   session_ = std::move(session);
   return absl::OkStatus();
-}
-
-absl::Status ClipReactor::CheckFrames(std::optional<uint64_t> last_frame_id) const {
-  const auto most = static_cast<size_t>(service_->limits.max_clip_frames());
-  if (call_.frames.empty() || call_.frames.size() > most) {
-    return absl::InvalidArgumentError(absl::StrCat("a clip of ", call_.frames.size(),
-                                                   " frames; this server takes 1 to ", most,
-                                                   ", a Segment stream any number"));
-  }
-  for (const v1::Frame& frame : call_.frames) {
-    if (last_frame_id.has_value() && frame.frame_id() <= *last_frame_id) {
-      return absl::OutOfRangeError(absl::StrCat("frame_id ", frame.frame_id(), " after ",
-                                                *last_frame_id, "; ids must strictly increase"));
-    }
-    last_frame_id = frame.frame_id();
-  }
-  return absl::OkStatus();
-}
-
-SourceFrame ClipReactor::NextFrame() {
-  SourceFrame source = TakeFrame(&call_.frames[next_++]);
-  source.arrived = absl::Now();
-  source.deadline = deadline_;
-  tally_.Received(source);
-  return source;
 }
 
 void ClipReactor::Feed() {
@@ -90,12 +49,14 @@ void ClipReactor::Feed() {
     return;  // the feeder looks again before it leaves
   }
   feeding_ = true;
-  while (status_.ok() && next_ < call_.frames.size() &&
+  while (status_.ok() && next_ < clip_.frames.size() &&
          inside_ < service_->limits.max_queued_frames()) {
-    SourceFrame source = NextFrame();
+    SourceFrame source = std::move(clip_.frames[next_++]);
+    const std::shared_ptr<StreamSession> session = session_;
     ++inside_;
     mutex_.Unlock();
-    session_->Submit(std::move(source));
+    call_.Received(&source);
+    session->Submit(std::move(source));
     mutex_.Lock();
   }
   feeding_ = false;
@@ -104,13 +65,9 @@ void ClipReactor::Feed() {
 }
 
 void ClipReactor::Deliver(FrameOutcome outcome) {
-  tally_.Done(outcome);
-  const absl::Status status = outcome.result.status();
-  const absl::Duration latency = status.ok() ? outcome.result->timings.total : absl::Duration();
+  call_.Done(outcome);
   SessionPoint point = std::move(outcome.point);
-  v1::SegmentResponse answer = ToWire(std::move(outcome), options_.slot_encoding);
-  if (status.ok()) service_->metrics->FrameProcessed(latency, answer.ByteSizeLong());
-  const absl::Status taken = call_.take(std::move(answer), status);
+  const absl::Status taken = clip_.take(std::move(outcome));
   {
     absl::MutexLock lock(&mutex_);
     --inside_;
@@ -130,23 +87,24 @@ void ClipReactor::FinishIfDone() {
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
-    const bool all = next_ == call_.frames.size() || !status_.ok();
+    const bool all = next_ == clip_.frames.size() || !status_.ok();
     if (finished_ || feeding_ || inside_ > 0 || !all) return;
     finished_ = true;
     status = status_;
   }
   if (status.ok()) status = SealState();
-  if (status.ok()) scope_.MessageSent();
-  scope_.End(status);
-  service_->sessions->Release(caller_.session_id);
-  Finish(ToGrpcStatus(status));
+  if (status.ok()) {
+    call_.MessageSent();
+    service_->metrics->ResultSent(response_->ByteSizeLong());
+  }
+  Finish(call_.Close(status));
 }
 
 absl::Status ClipReactor::SealState() {
-  if (call_.state == nullptr) return absl::OkStatus();
+  if (state_ == nullptr) return absl::OkStatus();
   absl::MutexLock lock(&mutex_);
-  SM_ASSIGN_OR_RETURN(SealedState sealed, service_->sealer.Seal(model_, point_));
-  *call_.state = ToWire(std::move(sealed));
+  SM_ASSIGN_OR_RETURN(SealedState sealed, service_->sealer.Seal(clip_.model->info(), point_));
+  *state_ = ToWire(std::move(sealed));
   service_->metrics->SessionStateSent();
   return absl::OkStatus();
 }
@@ -158,9 +116,11 @@ void ClipReactor::OnCancel() {
 
 SessionReport ClipReactor::Report() const {
   absl::MutexLock lock(&mutex_);
-  SessionReport report = ReportOf(scope_, caller_, tally_);
-  report.model = model_.name;
-  report.version = model_.version;
+  SessionReport report = call_.Report();
+  if (clip_.model != nullptr) {
+    report.model = clip_.model->info().name;
+    report.version = clip_.model->info().version;
+  }
   report.frames_inside = inside_;
   return report;
 }
@@ -171,7 +131,7 @@ void ClipReactor::EndWith(EndCause, const absl::Status& status) {
 }
 
 void ClipReactor::OnDone() {
-  service_->sessions->Remove(caller_.session_id);
+  call_.Leave();
   self_.reset();  // the last line: may delete this
 }
 

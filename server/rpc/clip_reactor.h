@@ -1,5 +1,6 @@
 #pragma once
 
+#include <google/protobuf/message.h>
 #include <grpcpp/grpcpp.h>
 
 #include <functional>
@@ -7,24 +8,32 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "server/rpc/admit.h"
-#include "server/rpc/rpc_scope.h"
+#include "core/engine/stream_session.h"
+#include "server/rpc/frame_call.h"
 #include "server/rpc/service_context.h"
-#include "server/rpc/wire_convert.h"
-#include "slotmatch/v1/slotmatch.grpc.pb.h"
+#include "slotmatch/v1/slotmatch.pb.h"
 
 namespace slotmatch {
 
-// What a SegmentFrame or SegmentClip call asks for, and where its answers go.
+// What a unary call wants computed.
+struct Clip {
+  ModelRef model;
+  StreamOptions options;            // with the state to begin with
+  std::vector<SourceFrame> frames;  // ids strictly increase
+  // Writes what became of a frame into the response, in order, never two at a time. Not OK: the
+  // call's status, once every frame inside is answered.
+  std::function<absl::Status(FrameOutcome)> take;
+};
+
+// A unary call of any service that has frames computed. What it points to outlives the call.
 struct ClipCall {
-  const char* method;        // for the metrics
-  v1::SessionConfig config;  // model, masks, slots, gaps, and the state to begin with
-  std::vector<v1::Frame> frames;
-  // Takes the answer to a frame, in order, never two at a time. Not OK: the call's status, when
-  // every frame is answered.
-  std::function<absl::Status(v1::SegmentResponse answer, absl::Status status)> take;
-  v1::SessionState* state = nullptr;  // the state after the last frame, when it is wanted
+  const char* method;  // for the metrics
+  // Reads the request of a caller that may infer; its status is the call's.
+  std::function<absl::StatusOr<Clip>()> open;
+  const google::protobuf::Message* response;
+  v1::SessionState* state = nullptr;  // takes the state after the last frame, when it is wanted
 };
 
 // A call of a few frames: a session that lives as long as the call. It takes a session's place, and
@@ -33,9 +42,9 @@ class ClipReactor : public grpc::ServerUnaryReactor,
                     public LiveSession,
                     public std::enable_shared_from_this<ClipReactor> {
  public:
-  // Starts the call. `service` outlives the gRPC server, request and response the call.
+  // Starts the call. `service` outlives the gRPC server.
   static ClipReactor* Start(const ServiceContext* service, grpc::CallbackServerContext* context,
-                            ClipCall call);
+                            const ClipCall& call);
 
   void OnCancel() override;
   void OnDone() override;
@@ -47,12 +56,11 @@ class ClipReactor : public grpc::ServerUnaryReactor,
   SessionReport Report() const override;
 
  private:
-  ClipReactor(const ServiceContext* service, grpc::CallbackServerContext* context, ClipCall call);
-  absl::Status Open();
-  absl::Status CheckFrames(std::optional<uint64_t> last_frame_id) const;
+  ClipReactor(const ServiceContext* service, grpc::CallbackServerContext* context,
+              const ClipCall& call);
+  absl::Status Open(const ClipCall& call);
   // Submits frames while there is room; one thread at a time does.
   void Feed();
-  SourceFrame NextFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Deliver(FrameOutcome outcome);
   // Submits no more; the first status stays.
   void Stop(const absl::Status& status);
@@ -61,19 +69,15 @@ class ClipReactor : public grpc::ServerUnaryReactor,
   absl::Status SealState();
 
   const ServiceContext* const service_;
-  grpc::CallbackServerContext* const context_;
-  RpcScope scope_;
-  const absl::Time deadline_;
+  FrameCall call_;
+  const google::protobuf::Message* const response_;
+  v1::SessionState* const state_;
   std::shared_ptr<ClipReactor> self_;
-  Caller caller_;  // without a session_id: not admitted
-  FrameTally tally_;
 
-  ClipCall call_;  // fixed once it is open, but for the bytes of frames not yet submitted
-  SessionOptions options_;
-  ModelInfo model_;
-  std::shared_ptr<StreamSession> session_;
+  Clip clip_;  // fixed once it is open, but for the frames that were submitted
 
   mutable absl::Mutex mutex_;
+  std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(mutex_);  // null: not open
   bool feeding_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   int inside_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -47,6 +47,7 @@ void FrameTally::Done(const FrameOutcome& outcome) {
     return;
   }
   ++answered_;
+  metrics_->FrameProcessed(outcome.result->timings.total);
   metrics_->FrameStages(outcome.result->timings);
   metrics_->SlotsSeen(outcome.result->health);
   SM_DEBUG("frame done session_id={} frame_id={} total_ms={:.1f} batch_size={}{}", session_id_,

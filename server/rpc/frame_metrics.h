@@ -19,7 +19,7 @@ class FrameTally {
   void Identify(const std::string& session_id, const std::string& log_fields);
 
   void Received(const SourceFrame& frame);
-  // Counts a frame's outcome and the time of its stages.
+  // Counts a frame's outcome, its latency and the time of its stages.
   void Done(const FrameOutcome& outcome);
 
   void AddTo(SessionReport* report) const;

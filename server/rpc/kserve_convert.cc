@@ -22,16 +22,16 @@ struct OutputRow {
   const char* name;
   const char* datatype;
   inference::DataType type;
-  bool KServeInfer::*wanted;
+  bool KServeOutputs::*wanted;
 };
 constexpr OutputRow kOutputs[] = {
-    {"masks", "UINT8", inference::TYPE_UINT8, &KServeInfer::masks},
-    {"slots", "FP32", inference::TYPE_FP32, &KServeInfer::slots},
-    {"slot_ids", "INT32", inference::TYPE_INT32, &KServeInfer::slot_ids}};
+    {"masks", "UINT8", inference::TYPE_UINT8, &KServeOutputs::masks},
+    {"slots", "FP32", inference::TYPE_FP32, &KServeOutputs::slots},
+    {"slot_ids", "INT32", inference::TYPE_INT32, &KServeOutputs::slot_ids}};
 
 std::vector<int64_t> OutputShape(const OutputRow& row, const ModelInfo& info) {
-  if (row.wanted == &KServeInfer::masks) return {-1, -1};
-  if (row.wanted == &KServeInfer::slots) return {info.num_slots, info.slot_dim};
+  if (row.wanted == &KServeOutputs::masks) return {-1, -1};
+  if (row.wanted == &KServeOutputs::slots) return {info.num_slots, info.slot_dim};
   return {info.num_slots};
 }
 
@@ -128,13 +128,13 @@ absl::Status TakeSequence(const inference::ModelInferRequest& request, KServeInf
   return absl::OkStatus();
 }
 
-absl::Status TakeOutputs(const inference::ModelInferRequest& request, KServeInfer* infer) {
-  for (const OutputRow& row : kOutputs) infer->*row.wanted = request.outputs().empty();
+absl::Status TakeOutputs(const inference::ModelInferRequest& request, KServeOutputs* outputs) {
+  for (const OutputRow& row : kOutputs) outputs->*row.wanted = request.outputs().empty();
   for (const auto& output : request.outputs()) {
     bool known = false;
     for (const OutputRow& row : kOutputs) {
       if (output.name() != row.name) continue;
-      infer->*row.wanted = known = true;
+      outputs->*row.wanted = known = true;
     }
     if (!known) {
       return absl::InvalidArgumentError(absl::StrCat("there is no output ", Quoted(output.name()),
@@ -160,22 +160,22 @@ absl::StatusOr<KServeInfer> TakeInfer(inference::ModelInferRequest* request) {
   KServeInfer infer;
   SM_RETURN_IF_ERROR(TakePicture(request, &infer.frame));
   SM_RETURN_IF_ERROR(TakeSequence(*request, &infer));
-  SM_RETURN_IF_ERROR(TakeOutputs(*request, &infer));
+  SM_RETURN_IF_ERROR(TakeOutputs(*request, &infer.outputs));
   return infer;
 }
 
 void FillInferResponse(const FrameSegmentation& frame, const ModelInfo& info,
-                       const KServeInfer& wanted, const std::string& id,
+                       const KServeOutputs& wanted, const std::string& id,
                        inference::ModelInferResponse* response) {
   response->set_model_name(info.name);
   response->set_model_version(info.version);
   response->set_id(id);
   for (const OutputRow& row : kOutputs) {
     if (!(wanted.*row.wanted)) continue;
-    if (row.wanted == &KServeInfer::masks) {
+    if (row.wanted == &KServeOutputs::masks) {
       AddTensor(row, {frame.mask_height, frame.mask_width}, frame.mask.data(), frame.mask.size(),
                 response);
-    } else if (row.wanted == &KServeInfer::slots) {
+    } else if (row.wanted == &KServeOutputs::slots) {
       AddTensor(row, OutputShape(row, info), frame.vectors.data(),
                 frame.vectors.size() * sizeof(float), response);
     } else {

@@ -10,13 +10,18 @@
 // Between the Open Inference Protocol's messages and the engine's types; no computation.
 namespace slotmatch {
 
+// Which tensors an answer has.
+struct KServeOutputs {
+  bool masks = false, slots = false, slot_ids = false;
+};
+
 // What a ModelInferRequest asks for.
 struct KServeInfer {
   SourceFrame frame;
   std::string sequence;  // its sequence_id as text; empty: a frame without a past
   bool sequence_start = false;
   bool sequence_end = false;
-  bool masks = false, slots = false, slot_ids = false;  // outputs wanted
+  KServeOutputs outputs;
 };
 
 // Takes the picture out of `request`: the tensor "frame", BYTES [1] (a JPEG or PNG file) or UINT8
@@ -27,7 +32,7 @@ absl::StatusOr<KServeInfer> TakeInfer(inference::ModelInferRequest* request);
 // Tensors "masks" UINT8 [h, w] (slot index of each pixel), "slots" FP32 [K, S] and "slot_ids" INT32
 // [K] as `wanted`, raw; and the request's id.
 void FillInferResponse(const FrameSegmentation& frame, const ModelInfo& info,
-                       const KServeInfer& wanted, const std::string& id,
+                       const KServeOutputs& wanted, const std::string& id,
                        inference::ModelInferResponse* response);
 
 void FillModelMetadata(const ModelInfo& info, inference::ModelMetadataResponse* response);

@@ -1,13 +1,12 @@
 #include "server/rpc/kserve_service.h"
 
-#include <memory>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/base/version.h"
+#include "server/rpc/clip_reactor.h"
 #include "server/rpc/kserve_convert.h"
 #include "server/rpc/kserve_stream_reactor.h"
-#include "server/rpc/one_frame_reactor.h"
 #include "server/rpc/unary_answer.h"
 
 namespace slotmatch {
@@ -95,24 +94,24 @@ grpc::ServerUnaryReactor* KServeService::RepositoryIndex(
 grpc::ServerUnaryReactor* KServeService::ModelInfer(grpc::CallbackServerContext* call,
                                                     const inference::ModelInferRequest* request,
                                                     inference::ModelInferResponse* response) {
-  // Taken from the request, which gRPC keeps until the call is done.
-  auto wanted = std::make_shared<KServeInfer>();
-  auto model = std::make_shared<ModelRef>();
-  const auto take = [this, request, wanted, model]() -> absl::StatusOr<OneFrame> {
-    SM_ASSIGN_OR_RETURN(*model,
+  const auto open = [this, request, response]() -> absl::StatusOr<Clip> {
+    SM_ASSIGN_OR_RETURN(ModelRef model,
                         context_->models->Find(request->model_name(), request->model_version()));
     inference::ModelInferRequest copy = *request;
-    SM_ASSIGN_OR_RETURN(*wanted, TakeInfer(&copy));
-    if (!wanted->sequence.empty()) {
+    SM_ASSIGN_OR_RETURN(KServeInfer infer, TakeInfer(&copy));
+    if (!infer.sequence.empty()) {
       return absl::InvalidArgumentError("sequences need ModelStreamInfer: one stream keeps them");
     }
-    return OneFrame{*model, KServeStreamOptions(context_->limits, context_->scheduler->policy()),
-                    std::move(wanted->frame)};
+    Clip clip{model, KServeStreamOptions(context_->limits, context_->scheduler->policy()), {}, {}};
+    clip.frames.push_back(std::move(infer.frame));
+    clip.take = [request, response, model, wanted = infer.outputs](const FrameOutcome& outcome) {
+      if (!outcome.result.ok()) return outcome.result.status();
+      FillInferResponse(*outcome.result, model->info(), wanted, request->id(), response);
+      return absl::OkStatus();
+    };
+    return clip;
   };
-  const auto fill = [request, response, wanted, model](FrameSegmentation frame) {
-    FillInferResponse(frame, (*model)->info(), *wanted, request->id(), response);
-  };
-  return OneFrameReactor::Start(context_, call, "ModelInfer", take, fill);
+  return ClipReactor::Start(context_, call, {"ModelInfer", open, response});
 }
 
 grpc::ServerBidiReactor<inference::ModelInferRequest, inference::ModelStreamInferResponse>*

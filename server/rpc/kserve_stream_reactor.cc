@@ -3,9 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "core/base/status.h"
-#include "server/rpc/frame_metrics.h"
-#include "server/rpc/status_convert.h"
-#include "server/rpc/wire_convert.h"
 
 namespace slotmatch {
 namespace {
@@ -18,16 +15,8 @@ KServeStreamReactor* KServeStreamReactor::Start(const ServiceContext* service,
                                                 grpc::CallbackServerContext* context) {
   std::shared_ptr<KServeStreamReactor> reactor(new KServeStreamReactor(service, context));
   reactor->self_ = reactor;
-  absl::StatusOr<Caller> caller = AdmitCall(*service, *context, reactor);
-  if (caller.ok()) {
-    {
-      absl::MutexLock lock(&reactor->mutex_);  // whoever lists sessions may look already
-      reactor->caller_ = *std::move(caller);
-    }
-    reactor->tally_.Identify(reactor->caller_.session_id, reactor->scope_.log_fields());
-  } else {
-    reactor->End(caller.status());
-  }
+  const absl::Status status = reactor->call_.Enter(reactor);
+  if (!status.ok()) reactor->End(status);
   reactor->Advance();
   return reactor.get();
 }
@@ -36,8 +25,7 @@ KServeStreamReactor::KServeStreamReactor(const ServiceContext* service,
                                          grpc::CallbackServerContext* context)
     : service_(service),
       context_(context),
-      scope_(service->metrics, "bidi_stream", "ModelStreamInfer", CallerOf(*context)),
-      tally_(service->metrics),
+      call_(service, context, "bidi_stream", "ModelStreamInfer"),
       clock_(absl::Seconds(service->limits.session_idle_timeout_s()), absl::ZeroDuration(),
              absl::Now()) {}
 
@@ -70,9 +58,7 @@ void KServeStreamReactor::Advance() {
     }
     return StartWrite(response);
   }
-  scope_.End(status);
-  service_->sessions->Release(caller_.session_id);
-  Finish(ToGrpcStatus(status));
+  Finish(call_.Close(status));
 }
 
 void KServeStreamReactor::OnReadDone(bool ok) {
@@ -83,7 +69,7 @@ void KServeStreamReactor::OnReadDone(bool ok) {
     clock_.Moved(absl::Now());
   }
   if (ok) {
-    scope_.MessageReceived();
+    call_.MessageReceived();
     const absl::Status status = HandleRequest();
     absl::MutexLock lock(&mutex_);
     if (!status.ok()) AnswerError(status);
@@ -102,16 +88,14 @@ absl::Status KServeStreamReactor::HandleRequest() {
     SM_ASSIGN_OR_RETURN(const ModelRef model,
                         service_->models->Find(request_.model_name(), request_.model_version()));
     StreamOptions options = KServeStreamOptions(service_->limits, service_->scheduler->policy());
-    SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, model->info(), &options));
+    SM_RETURN_IF_ERROR(call_.Admit(model->info(), &options));
     working_ = true;
   }
   SM_ASSIGN_OR_RETURN(const Sequence sequence, SequenceOf(infer_));
   model_ = sequence.model;
   SourceFrame frame = std::move(infer_.frame);
   frame.id = next_frame_++;
-  frame.arrived = absl::Now();
-  frame.deadline = absl::FromChrono(context_->deadline());
-  tally_.Received(frame);
+  call_.Received(&frame);
   {
     absl::MutexLock lock(&mutex_);
     computing_ = sequence.session;
@@ -126,7 +110,7 @@ absl::StatusOr<KServeStreamReactor::Sequence> KServeStreamReactor::NewSequence()
   SM_ASSIGN_OR_RETURN(ModelRef model,
                       service_->models->Find(request_.model_name(), request_.model_version()));
   StreamOptions options = KServeStreamOptions(service_->limits, service_->scheduler->policy());
-  options.tenant = caller_.tenant;
+  options.tenant = call_.tenant();
   auto session =
       StreamSession::Create(SegmenterOf(model), options, service_->scheduler, service_->pool,
                             [weak = weak_from_this()](FrameOutcome outcome) {
@@ -168,14 +152,15 @@ void KServeStreamReactor::AnswerError(const absl::Status& status) {
 }
 
 void KServeStreamReactor::Answer(FrameOutcome outcome) {
-  tally_.Done(outcome);
+  call_.Done(outcome);
   {
     absl::MutexLock lock(&mutex_);
     computing_ = nullptr;
     if (outcome.result.ok()) {
       response_.Clear();
-      FillInferResponse(*outcome.result, model_->info(), infer_, request_.id(),
+      FillInferResponse(*outcome.result, model_->info(), infer_.outputs, request_.id(),
                         response_.mutable_infer_response());
+      service_->metrics->ResultSent(response_.ByteSizeLong());
       phase_ = Phase::kAnswered;
     } else {
       AnswerError(outcome.result.status());
@@ -191,7 +176,7 @@ void KServeStreamReactor::OnWriteDone(bool ok) {
     clock_.Moved(absl::Now());
   }
   if (ok) {
-    scope_.MessageSent();
+    call_.MessageSent();
   } else {
     End(absl::CancelledError("the client cancelled or went away"));
   }
@@ -210,7 +195,7 @@ void KServeStreamReactor::OnCancel() {
 }
 
 void KServeStreamReactor::OnDone() {
-  service_->sessions->Remove(caller_.session_id);
+  call_.Leave();
   self_.reset();  // the last line: may delete this
 }
 
@@ -230,7 +215,7 @@ void KServeStreamReactor::Tick(absl::Time now) {
 
 SessionReport KServeStreamReactor::Report() const {
   absl::MutexLock lock(&mutex_);
-  SessionReport report = ReportOf(scope_, caller_, tally_);
+  SessionReport report = call_.Report();
   report.model = model_name_;
   report.version = model_version_;
   report.frames_inside = computing_ == nullptr ? 0 : 1;

@@ -11,9 +11,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "inference/grpc_service.grpc.pb.h"
-#include "server/rpc/admit.h"
+#include "server/rpc/frame_call.h"
 #include "server/rpc/kserve_convert.h"
-#include "server/rpc/rpc_scope.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/session_clock.h"
 
@@ -64,11 +63,9 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
 
   const ServiceContext* const service_;
   grpc::CallbackServerContext* const context_;
-  RpcScope scope_;
+  FrameCall call_;
   std::shared_ptr<KServeStreamReactor> self_;
-  Caller caller_;         // without a session_id: not admitted
-  bool working_ = false;  // AdmitSession() has let it in, for all its sequences
-  FrameTally tally_;
+  bool working_ = false;  // it was admitted, for all its sequences
 
   // Of the one request that is inside.
   inference::ModelInferRequest request_;

@@ -7,7 +7,6 @@
 #include "core/base/log.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "server/rpc/session_events.h"
-#include "server/rpc/status_convert.h"
 
 namespace slotmatch {
 namespace {
@@ -53,17 +52,9 @@ SegmentStreamReactor* SegmentStreamReactor::Start(const ServiceContext* service,
   std::shared_ptr<SegmentStreamReactor> reactor(new SegmentStreamReactor(service, context));
   reactor->self_ = reactor;
   // Before its first message: a stream that never sends one counts and expires like any other.
-  absl::StatusOr<Caller> caller = AdmitCall(*service, *context, reactor);
-  if (caller.ok()) {
-    {
-      absl::MutexLock lock(&reactor->mutex_);  // whoever lists sessions may look already
-      reactor->caller_ = *std::move(caller);
-    }
-    reactor->tally_.Identify(reactor->caller_.session_id, reactor->scope_.log_fields());
-  } else {
-    reactor->End({caller.status(), "client_error"});
-  }
-  reactor->Pump();
+  const absl::Status status = reactor->call_.Enter(reactor);
+  if (!status.ok()) reactor->End({status, "client_error"});
+  reactor->Advance();
   return reactor.get();
 }
 
@@ -71,9 +62,7 @@ SegmentStreamReactor::SegmentStreamReactor(const ServiceContext* service,
                                            grpc::CallbackServerContext* context)
     : service_(service),
       context_(context),
-      scope_(service->metrics, "bidi_stream", "Segment", CallerOf(*context)),
-      deadline_(absl::FromChrono(context->deadline())),
-      tally_(service->metrics),
+      call_(service, context, "bidi_stream", "Segment"),
       credits_(service->limits.max_queued_frames()),
       clock_(absl::Seconds(service->limits.session_idle_timeout_s()),
              Spread(absl::Seconds(service->limits.session_max_age_s())), absl::Now()),
@@ -105,7 +94,7 @@ void SegmentStreamReactor::WaitForRate() {
       absl::MutexLock lock(&reactor->mutex_);
       reactor->waiting_for_rate_ = false;
     }
-    reactor->Pump();
+    reactor->Advance();
   });
 }
 
@@ -135,21 +124,17 @@ SegmentStreamReactor::Action SegmentStreamReactor::NextAction() {
   return Action::kRead;
 }
 
-void SegmentStreamReactor::Pump() {
+void SegmentStreamReactor::Advance() {
   const auto alive = shared_from_this();  // Finish may run OnDone on this very thread
-  mutex_.Lock();
-  if (pumping_) {
-    mutex_.Unlock();
-    return;  // the drainer looks at the state again before it leaves
-  }
-  pumping_ = true;
-  for (Action action = NextAction(); action != Action::kNone; action = NextAction()) {
-    mutex_.Unlock();
-    Perform(action);
-    mutex_.Lock();
-  }
-  pumping_ = false;
-  mutex_.Unlock();
+  pump_.Run([this] {
+    Action action;
+    {
+      absl::MutexLock lock(&mutex_);
+      action = NextAction();
+    }
+    if (action != Action::kNone) Perform(action);
+    return action != Action::kNone;
+  });
 }
 
 void SegmentStreamReactor::Perform(Action action) {
@@ -171,14 +156,13 @@ void SegmentStreamReactor::Close() {
     status = end_->status;
     reason = end_->reason;
   }
-  service_->sessions->Release(caller_.session_id);
+  const grpc::Status sent = call_.Close(status);
   if (session_ != nullptr) {
     service_->metrics->SessionClosed(reason, absl::Now() - opened_at_);
-    SM_INFO("session closed session_id={} reason={}{}", caller_.session_id, reason,
-            scope_.log_fields());
+    SM_INFO("session closed session_id={} reason={}{}", call_.session_id(), reason,
+            call_.log_fields());
   }
-  scope_.End(status);
-  Finish(ToGrpcStatus(status));
+  Finish(sent);
 }
 
 void SegmentStreamReactor::StartFrontWrite() {
@@ -211,7 +195,7 @@ void SegmentStreamReactor::OnReadDone(bool ok) {
     End({absl::InvalidArgumentError("a message cannot be parsed as a SegmentRequest"),
          "client_error"});
   } else if (!ending) {
-    scope_.MessageReceived();
+    call_.MessageReceived();
     const absl::Status status = HandleRequest();
     if (!status.ok()) End({status, "client_error"});
   }
@@ -219,7 +203,7 @@ void SegmentStreamReactor::OnReadDone(bool ok) {
     absl::MutexLock lock(&mutex_);
     read_in_flight_ = false;
   }
-  Pump();
+  Advance();
 }
 
 void SegmentStreamReactor::OnWriteDone(bool ok) {
@@ -242,9 +226,9 @@ void SegmentStreamReactor::OnWriteDone(bool ok) {
   }
   if (trace.has_value()) service_->tracer->Record(*std::move(trace));
   if (result) session_->Sent();
-  if (ok) scope_.MessageSent();
+  if (ok) call_.MessageSent();
   if (!ok) OnCancel();
-  Pump();
+  Advance();
 }
 
 void SegmentStreamReactor::EndCancelled() {
@@ -263,11 +247,11 @@ void SegmentStreamReactor::OnCancel() {
     session = session_;
   }
   if (session != nullptr) session->Cancel();
-  Pump();
+  Advance();
 }
 
 void SegmentStreamReactor::OnDone() {
-  service_->sessions->Remove(caller_.session_id);
+  call_.Leave();
   self_.reset();  // the last line: may delete this
 }
 
@@ -308,19 +292,19 @@ void SegmentStreamReactor::Tick(absl::Time now) {
         break;
     }
   }
-  Pump();
+  Advance();
 }
 
 void SegmentStreamReactor::EndWith(EndCause cause, const absl::Status& status) {
   for (const CauseRow& row : kCauses) {
     if (row.cause == cause) End({status, row.reason, row.go_away});
   }
-  Pump();
+  Advance();
 }
 
 SessionReport SegmentStreamReactor::Report() const {
   absl::MutexLock lock(&mutex_);
-  SessionReport report = ReportOf(scope_, caller_, tally_);
+  SessionReport report = call_.Report();
   report.model = model_.name;
   report.version = model_.version;
   report.credits = credits_;

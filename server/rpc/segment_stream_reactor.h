@@ -10,9 +10,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "server/rpc/admit.h"
+#include "server/rpc/frame_call.h"
 #include "server/rpc/frame_rate.h"
-#include "server/rpc/rpc_scope.h"
+#include "server/rpc/pump.h"
 #include "server/rpc/service_context.h"
 #include "server/rpc/session_clock.h"
 #include "server/rpc/wire_convert.h"
@@ -26,8 +26,7 @@ namespace slotmatch {
 // At most one read and one write are in flight. Reading pauses while a blocking session has
 // max_queued_frames inside, so that HTTP/2 flow control holds its sender back; a session that drops
 // frames is always read, unless its client does not read either. All state is under one mutex.
-// Every event changes it and calls Pump(), whose single drainer starts gRPC operations outside the
-// lock. Owned by itself until OnDone.
+// Every event changes it and calls Advance(). Owned by itself until OnDone.
 class SegmentStreamReactor
     : public grpc::ServerBidiReactor<v1::SegmentRequest, v1::SegmentResponse>,
       public LiveSession,
@@ -71,9 +70,10 @@ class SegmentStreamReactor
   bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // When a session that drops nothing may read its next frame.
   absl::Time ReadAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Pumps again at that time.
+  // Advances again at that time.
   void WaitForRate() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Starts the operations that are due.
+  void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
   void Perform(Action action) ABSL_LOCKS_EXCLUDED(mutex_);
   void StartFrontWrite() ABSL_LOCKS_EXCLUDED(mutex_);
   // Counts the end and sends the status.
@@ -103,23 +103,20 @@ class SegmentStreamReactor
 
   const ServiceContext* const service_;
   grpc::CallbackServerContext* const context_;
-  RpcScope scope_;
-  const absl::Time deadline_;
+  FrameCall call_;
+  Pump pump_;
   std::shared_ptr<SegmentStreamReactor> self_;
 
   // Written by reading reactions only, which gRPC never runs two at a time; all but session_ are
   // fixed before the first frame reaches another thread.
   v1::SegmentRequest request_;
   std::shared_ptr<StreamSession> session_;  // written under mutex_: OnCancel reads it there
-  Caller caller_;     // set before the first reaction; without a session_id: not admitted
-  FrameTally tally_;  // of its frames
-  ModelInfo model_;   // written under mutex_, as session_
+  ModelInfo model_;                         // written under mutex_, as session_
   SessionOptions options_;
   std::optional<uint64_t> last_frame_id_;
   absl::Time opened_at_;
 
   mutable absl::Mutex mutex_;
-  bool pumping_ ABSL_GUARDED_BY(mutex_) = false;
   bool read_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;

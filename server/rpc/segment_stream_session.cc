@@ -5,7 +5,6 @@
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
-#include "server/rpc/frame_metrics.h"
 #include "server/rpc/segment_stream_reactor.h"
 #include "server/rpc/session_events.h"
 
@@ -39,7 +38,7 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
   SM_ASSIGN_OR_RETURN(SessionOptions options,
                       FromWire(config, service_->limits, service_->scheduler->policy()));
   SM_ASSIGN_OR_RETURN(const ServiceContext::Beginning begin, service_->Begin(config));
-  SM_RETURN_IF_ERROR(AdmitSession(*service_, caller_, begin.model->info(), &options.stream));
+  SM_RETURN_IF_ERROR(call_.Admit(begin.model->info(), &options.stream));
   options.stream.resume = begin.point;
   if (!options.slot_ids) options.stream.tracker = begin.model->tracker;
   service_->metrics->SessionOpened();
@@ -52,8 +51,8 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
                             });
   const ModelInfo& info = begin.model->info();
   SM_INFO("session opened session_id={} model={} version={} resumed={} peer={}{}",
-          caller_.session_id, info.name, info.version, config.has_resume(), context_->peer(),
-          scope_.log_fields());
+          call_.session_id(), info.name, info.version, config.has_resume(), context_->peer(),
+          call_.log_fields());
   absl::MutexLock lock(&mutex_);
   model_ = info;
   options_ = std::move(options);
@@ -68,7 +67,7 @@ absl::Status SegmentStreamReactor::Open(const v1::SessionConfig& config) {
 v1::SegmentResponse SegmentStreamReactor::Opened(bool resumed) const {
   v1::SegmentResponse response;
   v1::SessionOpened* opened = response.mutable_opened();
-  opened->set_session_id(caller_.session_id);
+  opened->set_session_id(call_.session_id());
   *opened->mutable_model() = ToWire(model_);
   *opened->mutable_limits() = ToWire(service_->limits);
   opened->set_credits(service_->limits.max_queued_frames());
@@ -85,13 +84,10 @@ absl::Status SegmentStreamReactor::HandleFrame(v1::Frame* frame) {
                                               *last_frame_id_, "; ids must strictly increase"));
   }
   last_frame_id_ = frame->frame_id();
-  const absl::Time now = absl::Now();
-  const absl::Time expires = ExpiryOf(*frame, options_, now);
+  const absl::Time expires = ExpiryOf(*frame, options_, absl::Now());
   SourceFrame source = TakeFrame(frame);
-  source.arrived = now;
-  source.deadline = deadline_;
   source.expires = expires;
-  tally_.Received(source);
+  call_.Received(&source);
   {
     absl::MutexLock lock(&mutex_);
     if (options_.enforce_credits && credits_ <= 0) {
@@ -101,7 +97,7 @@ absl::Status SegmentStreamReactor::HandleFrame(v1::Frame* frame) {
     }
     --credits_;
     ++frames_inside_;
-    source.over_rate = !rate_.Take(now);
+    source.over_rate = !rate_.Take(source.arrived);
     const int64_t most = service_->limits.max_session_frames();
     if (++frames_ == most) {
       EndLocked({absl::AbortedError(absl::StrCat("the session has had the ", most,
@@ -130,26 +126,25 @@ absl::Status SegmentStreamReactor::HandleControl(const v1::Control& control) {
 std::optional<FrameTrace> SegmentStreamReactor::TraceOf(const FrameOutcome& outcome) const {
   if (!service_->tracer->recording() || !outcome.result.ok()) return std::nullopt;
   FrameTrace trace;
-  trace.session_id = caller_.session_id;
+  trace.session_id = call_.session_id();
   trace.model = model_.name;
   trace.frame_id = outcome.id;
   trace.times = outcome.result->timings.times;
   trace.batch_size = outcome.result->timings.batch_size;
-  trace.call = scope_.caller().trace;
+  trace.call = call_.trace();
   return trace;
 }
 
 void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
-  tally_.Done(outcome);
+  call_.Done(outcome);
   std::optional<FrameTrace> trace = TraceOf(outcome);
   const bool ok = outcome.result.ok();
-  const absl::Duration latency = ok ? outcome.result->timings.total : absl::ZeroDuration();
   const uint64_t id = outcome.id;
   const bool reset = outcome.state_reset;
   SessionPoint point = std::move(outcome.point);
   v1::SegmentResponse response = ToWire(std::move(outcome), options_.slot_encoding);
   response.set_credits(1);
-  if (ok) service_->metrics->FrameProcessed(latency, response.ByteSizeLong());
+  if (ok) service_->metrics->ResultSent(response.ByteSizeLong());
   {
     absl::MutexLock lock(&mutex_);
     Push(std::move(response));
@@ -167,7 +162,7 @@ void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
       PushWithState({});
     }
   }
-  Pump();
+  Advance();
 }
 
 void SegmentStreamReactor::Push(v1::SegmentResponse response) {
@@ -206,7 +201,7 @@ void SegmentStreamReactor::Leave() {
     leaving_ = true;
     if (session_ != nullptr) PushWithState(GoAwayOf(v1::GoAway::DRAINING, kLeaveMessage));
   }
-  Pump();
+  Advance();
 }
 
 void SegmentStreamReactor::DropWaiting() {

@@ -32,7 +32,7 @@ struct ServiceContext {
   StateSealer sealer;
   Tracer* tracer;
   CallGuard guard;
-  std::string tenant_header;        // of AdmitCall(); empty: none
+  std::string tenant_header;        // of FrameCall; empty: none
   int64_t encoded_frame_bytes = 0;  // what a frame is taken for by the memory budget
 
   // Where a session begins.

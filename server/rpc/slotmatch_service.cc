@@ -1,7 +1,10 @@
 #include "server/rpc/slotmatch_service.h"
 
+#include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
 #include "server/rpc/clip_reactor.h"
 #include "server/rpc/segment_stream_reactor.h"
 #include "server/rpc/unary_answer.h"
@@ -22,6 +25,46 @@ v1::SessionConfig ConfigOf(const Request& request) {
   return config;
 }
 
+absl::Status CheckFrames(const std::vector<SourceFrame>& frames,
+                         std::optional<uint64_t> last_frame_id, int most) {
+  if (frames.empty() || frames.size() > static_cast<size_t>(most)) {
+    return absl::InvalidArgumentError(absl::StrCat("a clip of ", frames.size(),
+                                                   " frames; this server takes 1 to ", most,
+                                                   ", a Segment stream any number"));
+  }
+  for (const SourceFrame& frame : frames) {
+    if (last_frame_id.has_value() && frame.id <= *last_frame_id) {
+      return absl::OutOfRangeError(absl::StrCat("frame_id ", frame.id, " after ", *last_frame_id,
+                                                "; ids must strictly increase"));
+    }
+    last_frame_id = frame.id;
+  }
+  return absl::OkStatus();
+}
+
+// Takes the answer to a frame and, when that is an error, its status.
+using TakeAnswer = std::function<absl::Status(v1::SegmentResponse answer, absl::Status status)>;
+
+absl::StatusOr<Clip> OpenClip(const ServiceContext& service, const v1::SessionConfig& config,
+                              std::vector<SourceFrame> frames, const TakeAnswer& take) {
+  SM_ASSIGN_OR_RETURN(SessionOptions options,
+                      FromWire(config, service.limits, service.scheduler->policy()));
+  SM_ASSIGN_OR_RETURN(ServiceContext::Beginning begin, service.Begin(config));
+  SM_RETURN_IF_ERROR(
+      CheckFrames(frames, begin.point.last_frame_id, service.limits.max_clip_frames()));
+  if (!options.slot_ids) options.stream.tracker = begin.model->tracker;
+  options.stream.resume = std::move(begin.point);
+  Clip clip{std::move(begin.model), std::move(options.stream), std::move(frames), {}};
+  clip.take = [take, encoding = options.slot_encoding](FrameOutcome outcome) {
+    absl::Status status = outcome.result.status();
+    return take(ToWire(std::move(outcome), encoding), std::move(status));
+  };
+  return clip;
+}
+
+// Requests belong to gRPC and are read only: one copy of the picture.
+SourceFrame CopyFrame(v1::Frame frame) { return TakeFrame(&frame); }
+
 }  // namespace
 
 grpc::ServerBidiReactor<v1::SegmentRequest, v1::SegmentResponse>* SlotMatchService::Segment(
@@ -32,29 +75,37 @@ grpc::ServerBidiReactor<v1::SegmentRequest, v1::SegmentResponse>* SlotMatchServi
 grpc::ServerUnaryReactor* SlotMatchService::SegmentFrame(grpc::CallbackServerContext* call,
                                                          const v1::SegmentFrameRequest* request,
                                                          v1::SegmentFrameResponse* response) {
-  ClipCall clip{"SegmentFrame", ConfigOf(*request), {request->frame()}, {}};
-  clip.take = [response](v1::SegmentResponse answer, absl::Status status) {
+  const auto take = [response](v1::SegmentResponse answer, absl::Status status) {
     if (status.ok()) response->mutable_result()->Swap(answer.mutable_result());
     return status;
   };
-  if (request->want_state()) clip.state = response->mutable_state();
-  return ClipReactor::Start(context_, call, std::move(clip));
+  const auto open = [this, request, take]() {
+    return OpenClip(*context_, ConfigOf(*request), {CopyFrame(request->frame())}, take);
+  };
+  return ClipReactor::Start(context_, call,
+                            {"SegmentFrame", open, response,
+                             request->want_state() ? response->mutable_state() : nullptr});
 }
 
 grpc::ServerUnaryReactor* SlotMatchService::SegmentClip(grpc::CallbackServerContext* call,
                                                         const v1::SegmentClipRequest* request,
                                                         v1::SegmentClipResponse* response) {
-  ClipCall clip{
-      "SegmentClip", ConfigOf(*request), {request->frames().begin(), request->frames().end()}, {}};
-  clip.config.set_gap_policy(request->gap_policy());
-  clip.take = [response](v1::SegmentResponse answer, absl::Status status) {
+  const auto take = [response](v1::SegmentResponse answer, const absl::Status& status) {
     v1::FrameAnswer* to = response->add_answers();
     if (status.ok()) to->mutable_result()->Swap(answer.mutable_result());
     if (!status.ok()) to->mutable_error()->Swap(answer.mutable_error());
     return absl::OkStatus();
   };
-  if (request->want_state()) clip.state = response->mutable_state();
-  return ClipReactor::Start(context_, call, std::move(clip));
+  const auto open = [this, request, take]() {
+    v1::SessionConfig config = ConfigOf(*request);
+    config.set_gap_policy(request->gap_policy());
+    std::vector<SourceFrame> frames;
+    for (const v1::Frame& frame : request->frames()) frames.push_back(CopyFrame(frame));
+    return OpenClip(*context_, config, std::move(frames), take);
+  };
+  return ClipReactor::Start(
+      context_, call,
+      {"SegmentClip", open, response, request->want_state() ? response->mutable_state() : nullptr});
 }
 
 grpc::ServerUnaryReactor* SlotMatchService::ListModels(grpc::CallbackServerContext* call,

@@ -44,7 +44,7 @@ void CheckInfer(const std::string& bytes) {
   frame.slots.resize(2);
   frame.vectors = {1, 2};
   inference::ModelInferResponse response;
-  FillInferResponse(frame, info, *infer, request.id(), &response);
+  FillInferResponse(frame, info, infer->outputs, request.id(), &response);
   Require(response.outputs_size() == response.raw_output_contents_size());
 }
 

@@ -38,7 +38,8 @@ TEST(ServerMetrics, CountsWhatHappens) {
   metrics.SessionOpened();
   metrics.SessionClosed("idle", absl::Seconds(3));
   metrics.FrameReceived("png", 100);
-  metrics.FrameProcessed(absl::Milliseconds(3), 40);
+  metrics.FrameProcessed(absl::Milliseconds(3));
+  metrics.ResultSent(40);
   metrics.FrameFailed("decode_error");
   metrics.BatchDone(3, absl::Milliseconds(500));
   metrics.SetDraining(true);

@@ -32,7 +32,7 @@ TEST(TakeInfer, TakesAPictureInEveryForm) {
   ASSERT_THAT(infer, IsOk());
   EXPECT_FALSE(infer->frame.raw);
   EXPECT_EQ(infer->frame.bytes, "jpeg");
-  EXPECT_TRUE(infer->masks && infer->slots && infer->slot_ids);
+  EXPECT_TRUE(infer->outputs.masks && infer->outputs.slots && infer->outputs.slot_ids);
 
   request = Request("BYTES", {1, 1}, "");
   request.clear_raw_input_contents();
@@ -94,7 +94,7 @@ TEST(FillInferResponse, GivesTheTensorsAskedFor) {
   frame.mask = std::string("\0\1\1", 3);
   frame.vectors = {0.5f, 2};
   frame.slots.resize(2);
-  KServeInfer wanted;
+  KServeOutputs wanted;
   wanted.masks = wanted.slot_ids = true;
   inference::ModelInferResponse response;
   FillInferResponse(frame, info, wanted, "id", &response);
