@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_join.h"
+
 namespace slotmatch {
 namespace {
 
@@ -13,6 +15,13 @@ constexpr StateRow kStates[] = {{ModelState::kLoading, v1::MODEL_STATE_LOADING},
                                 {ModelState::kReady, v1::MODEL_STATE_READY},
                                 {ModelState::kRetiring, v1::MODEL_STATE_RETIRING}};
 
+std::string Joined(const std::vector<SessionReport::Model>& models,
+                   std::string SessionReport::Model::*part) {
+  return absl::StrJoin(models, ", ", [part](std::string* out, const SessionReport::Model& model) {
+    out->append(model.*part);
+  });
+}
+
 }  // namespace
 
 v1::SessionInfo ToWire(const SessionReport& report, absl::Time now) {
@@ -21,8 +30,8 @@ v1::SessionInfo ToWire(const SessionReport& report, absl::Time now) {
   info.set_method(report.method);
   info.set_client(report.client);
   info.set_peer(report.peer);
-  info.set_model(report.model);
-  info.set_version(report.version);
+  info.set_model(Joined(report.models, &SessionReport::Model::name));
+  info.set_version(Joined(report.models, &SessionReport::Model::version));
   info.set_trace_id(report.trace_id);
   info.set_age_ms(std::max<int64_t>(0, absl::ToInt64Milliseconds(now - report.opened)));
   info.set_frames_received(report.frames_received);
@@ -40,7 +49,7 @@ int SessionsWith(const std::vector<SessionReport>& reports, const std::string& m
                  const std::string& version) {
   return static_cast<int>(
       std::count_if(reports.begin(), reports.end(), [&](const SessionReport& report) {
-        return report.model == model && report.version == version;
+        return report.Uses({model, version});
       }));
 }
 

@@ -118,8 +118,7 @@ SessionReport ClipReactor::Report() const {
   absl::MutexLock lock(&mutex_);
   SessionReport report = call_.Report();
   if (clip_.model != nullptr) {
-    report.model = clip_.model->info().name;
-    report.version = clip_.model->info().version;
+    report.AddModel({clip_.model->info().name, clip_.model->info().version});
   }
   report.frames_inside = inside_;
   return report;

@@ -27,7 +27,7 @@ struct OutputRow {
 constexpr OutputRow kOutputs[] = {
     {"masks", "UINT8", inference::TYPE_UINT8, &KServeOutputs::masks},
     {"slots", "FP32", inference::TYPE_FP32, &KServeOutputs::slots},
-    {"slot_ids", "INT32", inference::TYPE_INT32, &KServeOutputs::slot_ids}};
+    {"slot_ids", "INT64", inference::TYPE_INT64, &KServeOutputs::slot_ids}};
 
 std::vector<int64_t> OutputShape(const OutputRow& row, const ModelInfo& info) {
   if (row.wanted == &KServeOutputs::masks) return {-1, -1};
@@ -179,9 +179,8 @@ void FillInferResponse(const FrameSegmentation& frame, const ModelInfo& info,
       AddTensor(row, OutputShape(row, info), frame.vectors.data(),
                 frame.vectors.size() * sizeof(float), response);
     } else {
-      std::vector<int32_t> ids(frame.slots.size());
-      for (size_t k = 0; k < ids.size(); ++k) ids[k] = static_cast<int32_t>(k);
-      AddTensor(row, OutputShape(row, info), ids.data(), ids.size() * sizeof(int32_t), response);
+      const std::vector<int64_t> ids(frame.ids.begin(), frame.ids.end());
+      AddTensor(row, OutputShape(row, info), ids.data(), ids.size() * sizeof(int64_t), response);
     }
   }
 }

@@ -29,8 +29,8 @@ struct KServeInfer {
 // right.
 absl::StatusOr<KServeInfer> TakeInfer(inference::ModelInferRequest* request);
 
-// Tensors "masks" UINT8 [h, w] (slot index of each pixel), "slots" FP32 [K, S] and "slot_ids" INT32
-// [K] as `wanted`, raw; and the request's id.
+// Tensors "masks" UINT8 [h, w] (slot index of each pixel), "slots" FP32 [K, S] and "slot_ids" INT64
+// [K] (temporal IDs) as `wanted`, raw; and the request's id.
 void FillInferResponse(const FrameSegmentation& frame, const ModelInfo& info,
                        const KServeOutputs& wanted, const std::string& id,
                        inference::ModelInferResponse* response);
@@ -39,7 +39,7 @@ void FillModelMetadata(const ModelInfo& info, inference::ModelMetadataResponse* 
 void FillModelConfig(const ModelInfo& info, const config::LimitsConfig& limits,
                      inference::ModelConfig* response);
 
-// Raw masks of the frame's size, in the default scheduling class.
+// Raw masks of the frame's size, slot indices as IDs, in the default scheduling class.
 StreamOptions KServeStreamOptions(const config::LimitsConfig& limits, const SchedulePolicy& policy);
 
 }  // namespace slotmatch

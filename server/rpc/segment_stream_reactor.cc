@@ -5,24 +5,11 @@
 #include "absl/random/random.h"
 #include "absl/time/clock.h"
 #include "core/base/log.h"
-#include "google/protobuf/unknown_field_set.h"
+#include "server/rpc/read_mark.h"
 #include "server/rpc/session_events.h"
 
 namespace slotmatch {
 namespace {
-
-// gRPC says of a half-close and of bytes that cannot be parsed only that the read failed. Parsing
-// clears the message first, so a mark from before the read survives only when nothing came.
-constexpr int kMarkField = 536870911;  // the highest field number there is
-
-void Mark(v1::SegmentRequest* request) {
-  request->Clear();
-  request->GetReflection()->MutableUnknownFields(request)->AddVarint(kMarkField, 1);
-}
-
-bool IsMarked(const v1::SegmentRequest& request) {
-  return !request.GetReflection()->GetUnknownFields(request).empty();
-}
 
 // Up to a tenth less: sessions that were opened together do not move together.
 absl::Duration Spread(absl::Duration max_age) {
@@ -140,7 +127,7 @@ void SegmentStreamReactor::Advance() {
 void SegmentStreamReactor::Perform(Action action) {
   if (action == Action::kTryCancel) return context_->TryCancel();
   if (action == Action::kRead) {
-    Mark(&request_);
+    MarkUnread(&request_);
     return StartRead(&request_);
   }
   if (action == Action::kWrite) return StartFrontWrite();
@@ -189,7 +176,7 @@ void SegmentStreamReactor::OnReadDone(bool ok) {
   }
   if (!ok && context_->IsCancelled()) {
     EndCancelled();
-  } else if (!ok && IsMarked(request_)) {
+  } else if (!ok && IsUnread(request_)) {
     End({absl::OkStatus(), "client_done"});  // half-closed; if it ended before, that reason stays
   } else if (!ok) {
     End({absl::InvalidArgumentError("a message cannot be parsed as a SegmentRequest"),
@@ -305,8 +292,7 @@ void SegmentStreamReactor::EndWith(EndCause cause, const absl::Status& status) {
 SessionReport SegmentStreamReactor::Report() const {
   absl::MutexLock lock(&mutex_);
   SessionReport report = call_.Report();
-  report.model = model_.name;
-  report.version = model_.version;
+  if (session_ != nullptr) report.AddModel({model_.name, model_.version});
   report.credits = credits_;
   report.frames_inside = frames_inside_;
   report.unread = static_cast<int64_t>(outbox_.size());

@@ -135,8 +135,7 @@ int SessionRegistry::EndModel(const std::string& name, const std::string& versio
                               const absl::Status& status) {
   int ended = 0;
   for (const auto& [id, session] : Alive()) {
-    const SessionReport report = session->Report();
-    if (report.model != name || report.version != version) continue;
+    if (!session->Report().Uses({name, version})) continue;
     session->EndWith(EndCause::kModelUnloaded, status);
     ++ended;
   }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -9,13 +11,25 @@ namespace slotmatch {
 
 // What can be said about an open session. A value.
 struct SessionReport {
+  struct Model {
+    std::string name, version;
+    bool operator==(const Model&) const = default;
+  };
+
+  bool Uses(const Model& model) const {
+    return std::find(models.begin(), models.end(), model) != models.end();
+  }
+  // Unless it is there already.
+  void AddModel(const Model& model) {
+    if (!Uses(model)) models.push_back(model);
+  }
+
   std::string id;
-  std::string method;  // the RPC: Segment, SegmentClip, ...
-  std::string client;  // name of its token; empty: none was asked for
-  std::string peer;    // address
-  std::string model;   // empty: none yet
-  std::string version;
-  std::string trace_id;  // of the call's traceparent; empty: none
+  std::string method;         // the RPC: Segment, SegmentClip, ...
+  std::string client;         // name of its token; empty: none was asked for
+  std::string peer;           // address
+  std::vector<Model> models;  // in use; only calls of KServe have several
+  std::string trace_id;       // of the call's traceparent; empty: none
   absl::Time opened;
   uint64_t frames_received = 0;
   uint64_t frames_answered = 0;  // with a result

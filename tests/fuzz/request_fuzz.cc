@@ -41,7 +41,7 @@ void CheckInfer(const std::string& bytes) {
   FrameSegmentation frame;
   frame.mask_width = frame.mask_height = 2;
   frame.mask.assign(4, '\1');
-  frame.slots.resize(2);
+  frame.ids = {1, 2};
   frame.vectors = {1, 2};
   inference::ModelInferResponse response;
   FillInferResponse(frame, info, infer->outputs, request.id(), &response);

@@ -67,6 +67,13 @@ def same(a, b):
     return all(np.array_equal(a[name], b[name]) for name in a)
 
 
+def close(a, b):
+    """The same but for rounding, which depends on what a frame was computed together with."""
+    return (np.allclose(a["slots"], b["slots"], atol=1e-4)
+            and np.mean(a["masks"] == b["masks"]) > 0.999
+            and np.array_equal(a["slot_ids"], b["slot_ids"]))
+
+
 def main():
     client = triton.InferenceServerClient(ADDRESS)
     expect(client.is_server_live() and client.is_server_ready(), "not live and ready")
@@ -94,17 +101,20 @@ def main():
     expect(only.as_numpy("masks") is None and np.array_equal(only.as_numpy("slots"), slots),
            "asking for slots alone changes them")
 
+    ids = result.as_numpy("slot_ids")
+    expect(ids.dtype == np.int64 and list(ids) == list(range(len(slots))), f"slot ids {ids}")
+
     stream = Stream(client)
     alone = run_sequence(stream, 1, PICTURES)
+    tracks = sorted(set(alone[0]["slot_ids"]) - {0})
+    expect(tracks == list(range(1, len(tracks) + 1)), f"a sequence's first tracks are {tracks}")
     expect(np.array_equal(alone[0]["slots"], slots), "a sequence's first frame is no first frame")
     expect(not same(alone[1], run_sequence(stream, 9, PICTURES[1:])[0]), "a sequence has no past")
-    mixed = []
     for i, path in enumerate(PICTURES):
         stream.infer(path, 2, start=i == 0)
         stream.infer(PICTURES[-1 - i], "text", start=i == 0)
-        mixed.append(stream.answer())
-        stream.answer()
-    expect(all(same(a, b) for a, b in zip(alone, mixed)), "sequences of one stream mix")
+    mixed = [stream.answer() for _ in range(2 * len(PICTURES))][::2]
+    expect(all(close(a, b) for a, b in zip(alone, mixed)), "sequences of one stream mix")
 
     stream.infer(PICTURES[0], 77)
     expect_error(stream.answer, "sequence 77 is not open")

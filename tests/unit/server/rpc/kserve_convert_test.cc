@@ -93,7 +93,7 @@ TEST(FillInferResponse, GivesTheTensorsAskedFor) {
   frame.mask_height = 1;
   frame.mask = std::string("\0\1\1", 3);
   frame.vectors = {0.5f, 2};
-  frame.slots.resize(2);
+  frame.ids = {5, 0};
   KServeOutputs wanted;
   wanted.masks = wanted.slot_ids = true;
   inference::ModelInferResponse response;
@@ -104,7 +104,7 @@ TEST(FillInferResponse, GivesTheTensorsAskedFor) {
   EXPECT_THAT(response.outputs(0).shape(), testing::ElementsAre(1, 3));
   EXPECT_EQ(response.raw_output_contents(0), frame.mask);
   EXPECT_EQ(response.outputs(1).name(), "slot_ids");
-  EXPECT_EQ(response.raw_output_contents(1).size(), 8);
+  EXPECT_EQ(response.raw_output_contents(1), std::string("\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16));
 }
 
 }  // namespace

@@ -138,8 +138,8 @@ TEST(SessionRegistry, ReportsWithIdsAndEndsOneOrAModels) {
   std::vector<std::string> ids;
   for (const char* version : {"1", "2", "1"}) {
     SessionReport report;
-    report.model = "a";
-    report.version = version;
+    report.AddModel({"a", version});
+    if (sessions.empty()) report.AddModel({"b", "1"});  // a call may use several
     sessions.push_back(std::make_shared<testing::NiceMock<MockSession>>());
     ON_CALL(*sessions.back(), Report).WillByDefault(testing::Return(report));
     ids.push_back(registry.Admit(sessions.back()).value());
@@ -155,7 +155,9 @@ TEST(SessionRegistry, ReportsWithIdsAndEndsOneOrAModels) {
     EXPECT_CALL(*sessions[i], EndWith(EndCause::kModelUnloaded, bye));
   }
   EXPECT_EQ(registry.EndModel("a", "1", bye), 2);
-  EXPECT_EQ(registry.EndModel("b", "1", bye), 0);
+  EXPECT_EQ(registry.EndModel("b", "2", bye), 0);
+  EXPECT_CALL(*sessions[0], EndWith(EndCause::kModelUnloaded, bye));
+  EXPECT_EQ(registry.EndModel("b", "1", bye), 1);
 }
 
 }  // namespace
