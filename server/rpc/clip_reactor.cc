@@ -65,13 +65,14 @@ void ClipReactor::Feed() {
 }
 
 void ClipReactor::Deliver(FrameOutcome outcome) {
-  call_.Done(outcome);
+  std::optional<FrameTrace> trace = call_.Done(outcome, clip_.model->info().name);
   SessionPoint point = std::move(outcome.point);
   const absl::Status taken = clip_.take(std::move(outcome));
   {
     absl::MutexLock lock(&mutex_);
     --inside_;
     point_ = std::move(point);
+    if (trace.has_value()) traces_.push_back(*std::move(trace));
     if (status_.ok()) status_ = taken;
   }
   Feed();
@@ -96,6 +97,8 @@ void ClipReactor::FinishIfDone() {
   if (status.ok()) {
     call_.MessageSent();
     service_->metrics->ResultSent(response_->ByteSizeLong());
+    absl::MutexLock lock(&mutex_);
+    answered_ = true;
   }
   Finish(call_.Close(status));
 }
@@ -130,6 +133,12 @@ void ClipReactor::EndWith(EndCause, const absl::Status& status) {
 }
 
 void ClipReactor::OnDone() {
+  std::vector<FrameTrace> traces;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (answered_) traces.swap(traces_);
+  }
+  for (FrameTrace& trace : traces) call_.Written(std::move(trace));
   call_.Leave();
   self_.reset();  // the last line: may delete this
 }

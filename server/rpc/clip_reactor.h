@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -80,9 +81,11 @@ class ClipReactor : public grpc::ServerUnaryReactor,
   std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(mutex_);  // null: not open
   bool feeding_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool answered_ ABSL_GUARDED_BY(mutex_) = false;  // finished well
   int inside_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t next_ ABSL_GUARDED_BY(mutex_) = 0;  // frame to submit
   SessionPoint point_ ABSL_GUARDED_BY(mutex_);
+  std::vector<FrameTrace> traces_ ABSL_GUARDED_BY(mutex_);  // recorded once the answer has left
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 

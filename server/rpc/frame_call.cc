@@ -80,6 +80,25 @@ void FrameCall::Received(SourceFrame* frame) {
   tally_.Received(*frame);
 }
 
+std::optional<FrameTrace> FrameCall::Done(const FrameOutcome& outcome, const std::string& model) {
+  tally_.Done(outcome);
+  if (!service_->tracer->recording() || !outcome.result.ok()) return std::nullopt;
+  FrameTrace trace;
+  trace.session_id = session_id();
+  trace.model = model;
+  trace.frame_id = outcome.id;
+  trace.times = outcome.result->timings.times;
+  trace.batch_size = outcome.result->timings.batch_size;
+  trace.call = scope_.caller().trace;
+  return trace;
+}
+
+void FrameCall::Written(std::optional<FrameTrace> trace) {
+  if (!trace.has_value()) return;
+  trace->written = absl::Now();
+  service_->tracer->Record(*std::move(trace));
+}
+
 grpc::Status FrameCall::Close(const absl::Status& status) {
   scope_.End(status);
   service_->sessions->Release(session_id());

@@ -18,7 +18,7 @@
 namespace slotmatch {
 
 // What the calls that have frames computed share: who calls, the place among the sessions, the
-// counts of the call and of its frames, and the end. Thread-safe.
+// counts of the call and of its frames, their traces, and the end. Thread-safe.
 class FrameCall {
  public:
   // `type` and `method` are a row of the metrics. Both pointers are borrowed for the call's life.
@@ -34,8 +34,10 @@ class FrameCall {
 
   // A frame has come: counts it, and stamps it with the time and the call's deadline.
   void Received(SourceFrame* frame);
-  // Counts what became of it.
-  void Done(const FrameOutcome& outcome) { tally_.Done(outcome); }
+  // Counts what became of it. For Written(): what the tracer wants of a result, if it records.
+  std::optional<FrameTrace> Done(const FrameOutcome& outcome, const std::string& model);
+  // The result has left.
+  void Written(std::optional<FrameTrace> trace);
 
   void MessageReceived() { scope_.MessageReceived(); }
   void MessageSent() { scope_.MessageSent(); }
@@ -48,7 +50,6 @@ class FrameCall {
   std::string session_id() const;  // empty: not entered
   std::string tenant() const;
   const std::string& log_fields() const { return scope_.log_fields(); }
-  const TraceContext& trace() const { return scope_.caller().trace; }
   // All but what is the session's own: models, credits, what is inside.
   SessionReport Report() const;
 

@@ -200,12 +200,12 @@ void KServeStreamReactor::AnswerError(const absl::Status& status, Exchange* exch
 }
 
 void KServeStreamReactor::Answer(FrameOutcome outcome) {
-  call_.Done(outcome);
   Exchange* exchange;
   {
     absl::MutexLock lock(&mutex_);
     exchange = &exchanges_[outcome.id - exchanges_.front().frame_id];
   }
+  exchange->trace = call_.Done(outcome, exchange->sequence.model->info().name);
   if (outcome.result.ok()) {
     FillInferResponse(*outcome.result, exchange->sequence.model->info(), exchange->wanted,
                       exchange->id, exchange->response.mutable_infer_response());
@@ -222,14 +222,17 @@ void KServeStreamReactor::Answer(FrameOutcome outcome) {
 }
 
 void KServeStreamReactor::OnWriteDone(bool ok) {
+  std::optional<FrameTrace> trace;
   {
     absl::MutexLock lock(&mutex_);
     const absl::Time now = absl::Now();
     service_->metrics->StageDone(Stage::kWriteWait, now - exchanges_.front().ready);
     write_in_flight_ = false;
     clock_.Moved(now);
+    trace = std::move(exchanges_.front().trace);
     exchanges_.pop_front();
   }
+  call_.Written(std::move(trace));
   if (ok) call_.MessageSent();
   if (!ok) OnCancel();
   Advance();

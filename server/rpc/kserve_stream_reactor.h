@@ -66,6 +66,7 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
     KServeOutputs wanted;
     Sequence sequence;  // without a session: the answer is ready
     absl::Time ready;
+    std::optional<FrameTrace> trace;  // recorded once it is written
     inference::ModelStreamInferResponse response;
   };
 

@@ -203,7 +203,6 @@ void SegmentStreamReactor::OnWriteDone(bool ok) {
     const absl::Time now = absl::Now();
     service_->metrics->StageDone(Stage::kWriteWait, now - written.ready);
     trace = std::move(written.trace);
-    if (trace.has_value()) trace->written = now;
     if (written.answer) {
       --frames_inside_;
       clock_.Moved(absl::Now());  // other messages do not keep a session alive
@@ -211,7 +210,7 @@ void SegmentStreamReactor::OnWriteDone(bool ok) {
     result = written.response.has_result();
     outbox_.pop_front();
   }
-  if (trace.has_value()) service_->tracer->Record(*std::move(trace));
+  call_.Written(std::move(trace));
   if (result) session_->Sent();
   if (ok) call_.MessageSent();
   if (!ok) OnCancel();

@@ -91,8 +91,6 @@ class SegmentStreamReactor
   absl::Status HandleFrame(v1::Frame* frame);
   absl::Status HandleControl(const v1::Control& control);
   void Deliver(FrameOutcome outcome);
-  // What the tracer wants of an answer, if it records.
-  std::optional<FrameTrace> TraceOf(const FrameOutcome& outcome) const;
   void Push(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A message that carries the session's state after the answers pushed before it.
   void PushWithState(v1::SegmentResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -123,21 +123,8 @@ absl::Status SegmentStreamReactor::HandleControl(const v1::Control& control) {
   }
 }
 
-std::optional<FrameTrace> SegmentStreamReactor::TraceOf(const FrameOutcome& outcome) const {
-  if (!service_->tracer->recording() || !outcome.result.ok()) return std::nullopt;
-  FrameTrace trace;
-  trace.session_id = call_.session_id();
-  trace.model = model_.name;
-  trace.frame_id = outcome.id;
-  trace.times = outcome.result->timings.times;
-  trace.batch_size = outcome.result->timings.batch_size;
-  trace.call = call_.trace();
-  return trace;
-}
-
 void SegmentStreamReactor::Deliver(FrameOutcome outcome) {
-  call_.Done(outcome);
-  std::optional<FrameTrace> trace = TraceOf(outcome);
+  std::optional<FrameTrace> trace = call_.Done(outcome, model_.name);
   const bool ok = outcome.result.ok();
   const uint64_t id = outcome.id;
   const bool reset = outcome.state_reset;

@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "core/base/log.h"
+#include "inference/grpc_service.grpc.pb.h"
+#include "tests/support/kserve_request.h"
 #include "tests/support/pictures.h"
 #include "tests/support/server_fixture.h"
 #include "tests/support/status_matchers.h"
@@ -59,6 +62,15 @@ class AdminServiceTest : public ServerFixture {
     v1::ListModelVersionsResponse response;
     EXPECT_TRUE(Call(&Stub::ListModelVersions, {}, &response).ok());
     return {response.models().begin(), response.models().end()};
+  }
+  // Ends the trace and reads it.
+  nlohmann::json StopTrace() {
+    grpc::ClientContext context;
+    const auto reader = stub_->StopTrace(&context, v1::StopTraceRequest());
+    std::string text;
+    for (v1::StopTraceResponse piece; reader->Read(&piece);) text += piece.json();
+    EXPECT_TRUE(reader->Finish().ok());
+    return nlohmann::json::parse(text, nullptr, false);
   }
   // The next answer of `stream`, which must be a result.
   static v1::FrameResult Result(TestStream* stream) {
@@ -161,13 +173,8 @@ TEST_F(AdminServiceTest, TraceHasEveryFrameOfItsTimeWithTheCallsTrace) {
   }
   stream.SendDone();
   EXPECT_TRUE(stream.Finish().ok());
-  grpc::ClientContext context;
-  const auto reader = stub_->StopTrace(&context, v1::StopTraceRequest());
-  std::string text;
-  for (v1::StopTraceResponse piece; reader->Read(&piece);) text += piece.json();
-  ASSERT_TRUE(reader->Finish().ok());
-  const auto trace = nlohmann::json::parse(text, nullptr, false);
-  ASSERT_FALSE(trace.is_discarded());
+  const auto trace = StopTrace();
+  ASSERT_TRUE(trace.is_object());
   std::set<uint64_t> frames;
   int batches = 0;
   for (const auto& event : trace.at("traceEvents")) {
@@ -178,6 +185,51 @@ TEST_F(AdminServiceTest, TraceHasEveryFrameOfItsTimeWithTheCallsTrace) {
   }
   EXPECT_THAT(frames, testing::ElementsAre(1, 2, 3));
   EXPECT_EQ(batches, 3);
+}
+
+TEST_F(AdminServiceTest, TraceHasTheFramesOfEveryKindOfCall) {
+  StartAdmin();
+  v1::StartTraceResponse started;
+  ASSERT_TRUE(Call(&Stub::StartTrace, {}, &started).ok());
+  const auto slotmatch = v1::SlotMatchService::NewStub(channel_);
+  const auto kserve = inference::GRPCInferenceService::NewStub(channel_);
+  grpc::ClientContext contexts[4];
+  for (int i = 0; i < 4; ++i) {
+    contexts[i].AddMetadata("traceparent",
+                            absl::StrCat("00-", std::string(32, '1' + i), "-00f067aa0ba902b7-01"));
+  }
+  v1::SegmentClipRequest clip;
+  for (uint64_t id = 1; id <= 2; ++id) {
+    clip.add_frames()->set_frame_id(id);
+    clip.mutable_frames(id - 1)->set_encoded(PngBytes(MakePicture(9, 9)));
+  }
+  v1::SegmentClipResponse clip_response;
+  ASSERT_TRUE(slotmatch->SegmentClip(&contexts[0], clip, &clip_response).ok());
+  v1::SegmentFrameRequest frame;
+  *frame.mutable_frame() = clip.frames(0);
+  v1::SegmentFrameResponse frame_response;
+  ASSERT_TRUE(slotmatch->SegmentFrame(&contexts[1], frame, &frame_response).ok());
+  const inference::ModelInferRequest infer = KServeRequest("fake", MakePicture(9, 9));
+  inference::ModelInferResponse infer_response;
+  ASSERT_TRUE(kserve->ModelInfer(&contexts[2], infer, &infer_response).ok());
+  const auto stream = kserve->ModelStreamInfer(&contexts[3]);
+  inference::ModelStreamInferResponse answer;
+  ASSERT_TRUE(stream->Write(infer) && stream->Read(&answer));
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+  for (const char* method : {"SegmentClip", "SegmentFrame", "ModelInfer", "ModelStreamInfer"}) {
+    const std::string ended =
+        absl::StrCat("grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"", method, "\"");
+    EXPECT_TRUE(Eventually([&] { return Metric(ended) == 1; })) << method;
+  }
+  std::map<std::string, int> frames;
+  const auto trace = StopTrace();
+  for (const auto& event : trace.at("traceEvents")) {
+    if (event.at("ph") != "b" || event.at("name") != "frame") continue;
+    ++frames[event.at("args").at("trace_id").get<std::string>().substr(0, 1)];
+  }
+  EXPECT_THAT(frames, testing::ElementsAre(testing::Pair("1", 2), testing::Pair("2", 1),
+                                           testing::Pair("3", 1), testing::Pair("4", 1)));
 }
 
 TEST_F(AdminServiceTest, ReloadLeavesOpenSessionsOnTheirVersion) {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tests/support/kserve_request.h"
 #include "tests/support/pictures.h"
 #include "tests/support/server_fixture.h"
 
@@ -23,17 +24,6 @@ using Stub = inference::GRPCInferenceService::Stub;
 using Answer = inference::ModelStreamInferResponse;
 
 Image Picture(uint64_t id) { return MakePicture(12, 10, static_cast<uint32_t>(id)); }
-
-inference::ModelInferRequest Request(const std::string& model, const Image& picture) {
-  inference::ModelInferRequest request;
-  request.set_model_name(model);
-  auto* tensor = request.add_inputs();
-  tensor->set_name("frame");
-  tensor->set_datatype("UINT8");
-  for (const int side : {picture.height, picture.width, 3}) tensor->add_shape(side);
-  request.add_raw_input_contents(picture.rgb.data(), picture.rgb.size());
-  return request;
-}
 
 template <typename T>
 std::vector<T> Values(const inference::ModelInferResponse& response, const std::string& name) {
@@ -68,7 +58,7 @@ class InferStream {
 
   bool Send(const std::string& sequence, const Image& picture, bool start = false, bool end = false,
             const std::string& model = "fake") {
-    inference::ModelInferRequest request = Request(model, picture);
+    inference::ModelInferRequest request = KServeRequest(model, picture);
     request.set_id(absl::StrCat(++sent_));
     auto& parameters = *request.mutable_parameters();
     parameters["sequence_id"].set_string_param(sequence);
@@ -148,7 +138,7 @@ TEST_F(KServeStreamTest, FramesAreCountedOnceAsThoseOfOtherCalls) {
   const auto stub = inference::GRPCInferenceService::NewStub(channel_);
   grpc::ClientContext context;
   inference::ModelInferResponse response;
-  ASSERT_TRUE(stub->ModelInfer(&context, Request("fake", Picture(1)), &response).ok());
+  ASSERT_TRUE(stub->ModelInfer(&context, KServeRequest("fake", Picture(1)), &response).ok());
   EXPECT_THAT(Ids(response), ElementsAre(0, 1, 2));
   EXPECT_EQ(Values<float>(response, "slots"), ExpectedSlots({Picture(1)})[0]);
   expect(2, answer.ByteSizeLong() + response.ByteSizeLong());
