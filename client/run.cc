@@ -71,6 +71,9 @@ OptionTable Table(Arguments* arguments) {
                &arguments->shard);
   arguments->server.AddTo(&options);
   options.Text("model", "NAME", "model to use; empty: the server's default", &segment->model);
+  options.Text("class", "NAME",
+               "scheduling class, such as realtime or batch; empty: the server's default",
+               &segment->scheduling_class);
   options.Text("masks", "SIZE", "masks the server sends: source, grid (smaller) or none",
                &segment->masks);
   options.Text("codec", "NAME", "how video frames are sent: jpeg, png or raw", &segment->codec);

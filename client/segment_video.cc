@@ -42,6 +42,7 @@ absl::StatusOr<v1::FramePolicy> PolicyOf(const std::string& name) {
 absl::StatusOr<v1::SessionConfig> ConfigOf(const SegmentOptions& options) {
   v1::SessionConfig config;
   config.set_model(options.model);
+  config.set_scheduling_class(options.scheduling_class);
   SM_ASSIGN_OR_RETURN(const v1::FramePolicy policy, PolicyOf(options.frame_policy));
   config.set_frame_policy(policy);
   config.set_skip_duplicates(options.skip_duplicates);

@@ -26,6 +26,7 @@ struct SegmentOptions {
   // drop-oldest or drop-newest; empty: latest for live sources, else block.
   std::string frame_policy;
   bool skip_duplicates = false;  // frames equal to the one before are not computed
+  std::string scheduling_class;  // of the server's; empty: its default
   bool progress = true;
   std::atomic<bool>* stop = nullptr;  // borrowed; true: send no more
 };

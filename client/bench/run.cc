@@ -24,7 +24,7 @@ constexpr int kPictures = 48;  // in memory, sent in turn
 struct Arguments {
   ServerOptions server;
   std::string sessions = "1", fps = "0", distribution = "constant";
-  std::string model, video, csv, json, policy = "block";
+  std::string model, scheduling_class, video, csv, json, policy = "block";
   int64_t in_flight = 2, seed = 1, connections = 4, max_windows = 10, percentile = 99;
   double warm_up_s = 2, window_s = 2, stability = 0.1, max_p99_ms = 0;
 };
@@ -47,6 +47,8 @@ OptionTable Table(Arguments* a) {
   options.Text("policy", "NAME", "what the server does with too many frames: block or latest",
                &a->policy);
   options.Text("model", "NAME", "model to use; empty: the server's default", &a->model);
+  options.Text("class", "NAME", "scheduling class; empty: the server's default",
+               &a->scheduling_class);
   options.Text("video", "SOURCE", "where pictures come from; empty: drawn ones, 640x360",
                &a->video);
   options.Integer("connections", "N", "connections that the streams share", &a->connections);
@@ -92,6 +94,7 @@ absl::StatusOr<LoadOptions> OptionsOf(const Arguments& a) {
   load.quantile = static_cast<double>(a.percentile) / 100;
   load.tolerance = a.stability;
   load.config.set_model(a.model);
+  load.config.set_scheduling_class(a.scheduling_class);
   if (a.policy == "latest") load.config.set_frame_policy(v1::FRAME_POLICY_LATEST_ONLY);
   return load;
 }

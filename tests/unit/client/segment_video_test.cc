@@ -56,6 +56,17 @@ TEST_F(SegmentVideoTest, StrideAndMaxFramesChooseFrames) {
   EXPECT_EQ(SegmentVideo(connect_, options).summary->at("frames"), 2);
 }
 
+TEST_F(SegmentVideoTest, FramesAreOfTheSchedulingClassAskedFor) {
+  StartApp();
+  SegmentOptions options = Options(3);
+  options.scheduling_class = "batch";
+  EXPECT_THAT(SegmentVideo(connect_, options).status, IsOk());
+  EXPECT_EQ(Metric("slotmatch_queue_wait_seconds_count{class=\"batch\"}"), 3);
+  options.scheduling_class = "express";
+  EXPECT_THAT(SegmentVideo(connect_, options).status,
+              FailsWith(StatusCode::kInvalidArgument, "express"));
+}
+
 TEST_F(SegmentVideoTest, GridAndNoMasksWorkToo) {
   StartApp();
   SegmentOptions options = Options(3);

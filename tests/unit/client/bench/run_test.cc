@@ -52,6 +52,13 @@ TEST_F(RunBenchTest, EveryNumberOfSessionsIsMeasuredWithEveryRate) {
   }
 }
 
+TEST_F(RunBenchTest, LoadIsOfTheSchedulingClassAskedFor) {
+  StartApp();
+  ASSERT_THAT(Run({"--class", "realtime"}), IsOk());
+  EXPECT_GT(Metric("slotmatch_queue_wait_seconds_count{class=\"realtime\"}"), 0);
+  EXPECT_THAT(Run({"--class", "express"}), FailsWith(StatusCode::kInvalidArgument, "express"));
+}
+
 TEST_F(RunBenchTest, LatencyOverTheBoundIsSaidWithTheFiguresWritten) {
   StartApp();
   const std::string json = dir_.File("bench.json");
