@@ -140,10 +140,20 @@ void ResumingStream::KeepState(const v1::SessionState& state) {
   if (config_.has_resume() && state.last_frame_id() < config_.resume().last_frame_id()) return;
   *config_.mutable_resume() = state;
   absl::MutexLock lock(&mutex_);
-  while (!frames_.empty() && frames_.front()->frame_id() <= state.last_frame_id()) {
+  DropUpTo(state.last_frame_id());
+}
+
+void ResumingStream::DropUpTo(uint64_t frame_id) {
+  while (!frames_.empty() && frames_.front()->frame_id() <= frame_id) {
     frames_.pop_front();
     if (written_ > 0) --written_;
   }
+}
+
+void ResumingStream::Bind() {
+  absl::MutexLock lock(&mutex_);
+  bound_ = true;
+  if (last_answered_.has_value()) DropUpTo(*last_answered_);
 }
 
 bool ResumingStream::Accept(const v1::SegmentResponse& response) {
@@ -151,12 +161,14 @@ bool ResumingStream::Accept(const v1::SegmentResponse& response) {
     absl::MutexLock lock(&mutex_);
     if (last_answered_.has_value() && *frame <= *last_answered_) return false;  // of a replay
     last_answered_ = *frame;
+    if (bound_) DropUpTo(*frame);
     --unanswered_;
     outage_began_.reset();
     return true;
   }
   if (response.has_state()) KeepState(response.state());
   if (response.go_away().has_state()) KeepState(response.go_away().state());
+  if (response.notice().kind() == v1::Notice::STATE_UNAVAILABLE) Bind();
   const bool event = response.has_notice() || response.has_go_away();
   if (event && options_.on_event) options_.on_event(response);
   return false;
@@ -197,7 +209,7 @@ absl::StatusOr<std::optional<v1::SegmentResponse>> ResumingStream::Receive() {
 
 void ResumingStream::MoveFrom(const ConnectionPtr& connection, const v1::GoAway& go_away) {
   const bool idle = go_away.reason() == v1::GoAway::IDLE;
-  if (idle || EverythingAnswered() || options_.patience <= absl::ZeroDuration()) return;
+  if (idle || Bound() || EverythingAnswered() || options_.patience <= absl::ZeroDuration()) return;
   absl::StatusOr<ConnectionPtr> next = OpenConnection();
   if (!next.ok()) return;  // nobody else is there: this server answers until its deadline
   Install(*std::move(next));
@@ -217,6 +229,9 @@ absl::Status ResumingStream::Reconnect(const absl::Status& why) {
   }
   if (EverythingAnswered()) return EndWith(absl::OkStatus());
   if (options_.patience <= absl::ZeroDuration()) return EndWith(why);
+  if (Bound()) {
+    return EndWith(Annotate(why, "the session cannot go on: its state is too large to be sent"));
+  }
   if (!outage_began_.has_value()) outage_began_ = absl::Now();
   const absl::Time deadline = *outage_began_ + options_.patience;
   absl::Status last = why;
@@ -238,6 +253,11 @@ absl::Status ResumingStream::Reconnect(const absl::Status& why) {
   return EndWith(absl::UnavailableError(absl::StrCat("no server took the session over within ",
                                                      absl::FormatDuration(options_.patience),
                                                      "; the last said: ", last.message())));
+}
+
+bool ResumingStream::Bound() const {
+  absl::MutexLock lock(&mutex_);
+  return bound_;
 }
 
 bool ResumingStream::Cancelled(absl::Duration wait) const {

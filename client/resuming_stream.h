@@ -60,7 +60,7 @@ class ResumingStream {
 
   // The next FrameResult, FrameError or FrameDropped; nullopt after the last answer.
   // A status that no other server would answer otherwise ends the session, as does UNAVAILABLE once
-  // `patience` has passed.
+  // `patience` has passed, and any loss of a session whose state is too large to be sent.
   absl::StatusOr<std::optional<v1::SegmentResponse>> Receive();
 
   // Sessions opened after the first.
@@ -84,6 +84,10 @@ class ResumingStream {
   // True for an answer the caller has not seen.
   bool Accept(const v1::SegmentResponse& response);
   void KeepState(const v1::SessionState& state);
+  // The server cannot give a state: the session stays with it, and no answered frame is kept.
+  void Bind();
+  bool Bound() const;
+  void DropUpTo(uint64_t frame_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool EverythingAnswered() const;
   // Goes on at another server, if there is one, before this one ends.
   void MoveFrom(const ConnectionPtr& connection, const v1::GoAway& go_away);
@@ -105,6 +109,7 @@ class ResumingStream {
   size_t written_ ABSL_GUARDED_BY(mutex_) = 0;
   bool half_closed_ ABSL_GUARDED_BY(mutex_) = false;  // `writing_`
   std::optional<uint64_t> last_answered_ ABSL_GUARDED_BY(mutex_);
+  bool bound_ ABSL_GUARDED_BY(mutex_) = false;
   size_t unanswered_ ABSL_GUARDED_BY(mutex_) = 0;
   bool send_done_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;

@@ -13,6 +13,7 @@
 #include "core/base/files.h"
 #include "core/base/status.h"
 #include "core/engine/session_tracks.h"
+#include "core/engine/state_packing.h"
 #include "slotmatch/state/session_snapshot.pb.h"
 
 namespace slotmatch {
@@ -21,6 +22,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr uint32_t kSchemaVersion = 1;
+constexpr uint32_t kPackedVersion = 2;  // read by servers that know it; written only when needed
 constexpr size_t kMinKeyBytes = 32;
 constexpr size_t kMaxKeyBytes = 4096;
 constexpr size_t kDigestBytes = 32;
@@ -133,11 +135,17 @@ absl::StatusOr<SealedState> StateSealer::Seal(const ModelInfo& model,
   if (point.last_frame_id.has_value()) snapshot.set_last_frame_id(*point.last_frame_id);
   if (point.state_frame_id.has_value()) snapshot.set_state_frame_id(*point.state_frame_id);
   SealedState sealed;
+  constexpr size_t kMostBytes = kMaxSealedBytes - kDigestBytes;
+  if (snapshot.ByteSizeLong() > kMostBytes) {
+    PackSnapshot(&snapshot);
+    snapshot.set_schema_version(kPackedVersion);
+  }
   sealed.payload = snapshot.SerializeAsString();
-  if (sealed.payload.size() + kDigestBytes > kMaxSealedBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("the state of model ", model.name, " takes ",
-                                                     sealed.payload.size(), " bytes, more than ",
-                                                     kMaxSealedBytes));
+  if (sealed.payload.size() > kMostBytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the state of a session of model ", model.name, " takes ",
+                     sealed.payload.size(), " bytes, more than ", kMostBytes, ", with ",
+                     model.num_slots, " slots of ", model.slot_dim, "; it cannot move"));
   }
   sealed.digest = Digest(sealed.payload);
   sealed.is_signed = signs();
@@ -169,11 +177,12 @@ absl::StatusOr<StateSealer::Opened> StateSealer::Open(const SealedState& sealed,
   if (!snapshot.ParseFromString(sealed.payload)) {
     return absl::DataLossError("the state cannot be parsed as a SessionSnapshot");
   }
-  if (snapshot.schema_version() != kSchemaVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("the state has schema version ",
-                                                      snapshot.schema_version(),
-                                                      "; this server knows ", kSchemaVersion));
+  if (snapshot.schema_version() != kSchemaVersion && snapshot.schema_version() != kPackedVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the state has schema version ", snapshot.schema_version(),
+                     "; this server knows ", kSchemaVersion, " and ", kPackedVersion));
   }
+  if (snapshot.schema_version() == kPackedVersion) SM_RETURN_IF_ERROR(UnpackSnapshot(&snapshot));
   Opened opened;
   SM_ASSIGN_OR_RETURN(opened.model, FindModel(snapshot, models, wanted));
   SM_ASSIGN_OR_RETURN(opened.point, ToPoint(std::move(snapshot), models[opened.model]));

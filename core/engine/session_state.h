@@ -27,9 +27,10 @@ struct SealedState {
   uint64_t last_frame_id = 0;
 };
 
-// A model of 11 slots of 64 numbers takes less than 5 KB; the bound keeps a client from sending
-// more to parse than any model can need.
-inline constexpr size_t kMaxSealedBytes = size_t{64} << 10;
+// Payload and digest of any state. 11 slots of 64 numbers take less than 5 KB, 24 of 128 with 8
+// hidden tracks fit when packed. A model whose state does not fit is served, but its sessions
+// cannot move.
+inline constexpr size_t kMaxSealedBytes = size_t{16} << 10;
 
 // Seals and opens session states. Immutable, thread-safe.
 class StateSealer {
@@ -42,7 +43,7 @@ class StateSealer {
 
   bool signs() const { return !key_.empty(); }
 
-  // RESOURCE_EXHAUSTED when the model's state is larger than kMaxSealedBytes.
+  // RESOURCE_EXHAUSTED when the state is larger than kMaxSealedBytes, however it is packed.
   absl::StatusOr<SealedState> Seal(const ModelInfo& model, const SessionPoint& point) const;
 
   struct Opened {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/engine/session_state.h"
 #include "tests/support/pictures.h"
 #include "tests/support/server_fixture.h"
 #include "tests/support/status_matchers.h"
@@ -101,6 +102,31 @@ TEST_F(ResumingStreamTest, GivesUpWhenNobodyTakesTheSessionOver) {
   EXPECT_THAT((*stream)->Receive(), FailsWith(StatusCode::kUnavailable, "no server took"));
   frame.set_frame_id(1);
   EXPECT_FALSE((*stream)->Send(frame));
+}
+
+TEST_F(ResumingStreamTest, SessionWhoseStateIsTooLargeEndsWithItsServer) {
+  config_ = Serving(config_, {"fake/1"});
+  config_.mutable_models(0)->set_name(std::string(kMaxSealedBytes, 'n'));  // is in the state
+  Up();
+  ResumeOptions options = Options();
+  options.state_every_frames = 1;
+  auto stream = ResumingStream::Open(options, {});
+  ASSERT_THAT(stream, IsOk());
+  v1::Frame frame;
+  for (uint64_t id = 0; id < 2; ++id) {
+    frame.set_frame_id(id);
+    frame.set_encoded(PngBytes(MakePicture(8, 8)));
+    ASSERT_TRUE((*stream)->Send(frame));
+    ASSERT_THAT((*stream)->Receive(), IsOk());  // the second after the notice of the first
+  }
+  Down();
+  Up();
+  frame.set_frame_id(2);
+  ASSERT_TRUE((*stream)->Send(frame));
+  const auto end = (*stream)->Receive();
+  EXPECT_FALSE(end.ok());
+  EXPECT_THAT(end.status().message(), testing::HasSubstr("its state is too large"));
+  EXPECT_EQ((*stream)->resumes(), 0);
 }
 
 TEST_F(ResumingStreamTest, WithoutPatienceABrokenStreamEndsIt) {

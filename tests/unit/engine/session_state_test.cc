@@ -167,9 +167,9 @@ TEST_F(SessionState, ContradictionsAreRefused) {
 }
 
 TEST_F(SessionState, OfANewerSchemaIsRefused) {
-  const SealedState newer = Changed([](auto* s) { s->set_schema_version(2); });
+  const SealedState newer = Changed([](auto* s) { s->set_schema_version(3); });
   EXPECT_THAT(plain_.Open(newer, models_, 0),
-              FailsWith(StatusCode::kFailedPrecondition, "schema version 2"));
+              FailsWith(StatusCode::kFailedPrecondition, "schema version 3"));
 }
 
 TEST_F(SessionState, SignaturesAreChecked) {
@@ -198,31 +198,114 @@ TEST_F(SessionState, KeyFilesAreChecked) {
   EXPECT_TRUE(WithKey(std::string(32, 'k'))->signs());
 }
 
-TEST_F(SessionState, TooLargeForTheWireIsRefusedWhenSealed) {
-  SessionPoint point = Point();
-  point.track = std::string(kMaxSealedBytes, 't');
-  EXPECT_THAT(plain_.Seal(models_[0], point),
-              FailsWith(StatusCode::kResourceExhausted, "the state of model a takes"));
-}
-
-// With as many tracks as there can be.
-TEST_F(SessionState, OfTheShippedShapesIsSmall) {
-  ModelInfo model = Model("student", 'c', 11, 64);
-  model.grid_width = model.grid_height = 16;
+// A session of `model` in the middle of a video, with as many tracks as there can be.
+SessionPoint FullPoint(const ModelInfo& model) {
   config::TrackConfig config;
   config.set_birth_cost(0);  // all tracks are new in every frame
+  config.set_part_share(2);  // and none is a part of another
   SessionTracks tracks(MakeTracker(config, model).value(), "");
-  StepOutput step;
   std::mt19937 random(3);
-  for (int i = 0; i < 11 * 64; ++i) step.slots.push_back(static_cast<float>(random() % 97) - 48);
-  for (int i = 0; i < 11 * 256; ++i) step.masks.push_back(static_cast<float>(random() % 97));
-  for (int frame = 0; frame < 3; ++frame) tracks.Step(step, model);
+  std::normal_distribution<float> normal(0, 2);
   SessionPoint point = Point();
-  point.state.slots.assign(size_t{11} * 64, 0.5f);
+  const int tokens = model.grid_height * model.grid_width;
+  for (int frame = 0; frame < 3; ++frame) {
+    StepOutput step;
+    for (int i = 0; i < model.num_slots * model.slot_dim; ++i) step.slots.push_back(normal(random));
+    for (int k = 0; k < model.num_slots; ++k) {
+      for (int n = 0; n < tokens; ++n) {
+        step.masks.push_back(n * model.num_slots / tokens == k ? 0.8f : 0.1f);
+      }
+    }
+    tracks.Step(step, model);
+    point.state.slots = step.slots;
+  }
   point.track = tracks.bytes();
-  const auto sealed = plain_.Seal(model, point);
-  EXPECT_LT(sealed->payload.size(), 5120u);
-  EXPECT_THAT(plain_.Open(*sealed, {model}, 0), IsOk());
+  return point;
+}
+
+ModelInfo ModelOfShape(int num_slots, int slot_dim, int grid) {
+  ModelInfo model = Model("student", 'c', num_slots, slot_dim);
+  model.grid_width = model.grid_height = grid;
+  return model;
+}
+
+TEST_F(SessionState, EveryPlausibleShapeFits) {
+  struct Row {
+    int num_slots, slot_dim, grid;
+    size_t most_bytes;
+    uint32_t version;
+  };
+  const Row rows[] = {
+      {11, 64, 16, 5120, 1},       // shipped
+      {15, 128, 37, 13 << 10, 1},  // the largest of the published models
+      {7, 256, 37, 14 << 10, 1},
+      {24, 128, 16, kMaxSealedBytes, 2},
+      {24, 128, 37, kMaxSealedBytes, 2},
+  };
+  for (const Row& row : rows) {
+    const ModelInfo model = ModelOfShape(row.num_slots, row.slot_dim, row.grid);
+    const SessionPoint point = FullPoint(model);
+    const auto sealed = plain_.Seal(model, point);
+    ASSERT_THAT(sealed, IsOk());
+    EXPECT_LE(sealed->payload.size() + sealed->digest.size(), row.most_bytes) << row.num_slots;
+    state::SessionSnapshot snapshot;
+    ASSERT_TRUE(snapshot.ParseFromString(sealed->payload));
+    EXPECT_EQ(snapshot.schema_version(), row.version) << row.num_slots;
+    const auto opened = plain_.Open(*sealed, {model}, 0);
+    ASSERT_THAT(opened, IsOk());
+    EXPECT_EQ(opened->point.state.slots, point.state.slots);
+    EXPECT_EQ(opened->point.track, point.track);
+  }
+}
+
+TEST_F(SessionState, UpToTheBoundIsSealedAndBeyondItRefused) {
+  std::mt19937 random(5);
+  std::string noise;  // does not compress
+  while (noise.size() < kMaxSealedBytes) noise.push_back(static_cast<char>(random()));
+  SessionPoint point = Point();
+  const auto size = [&](size_t bytes) {
+    point.track = noise.substr(0, bytes);
+    const auto sealed = plain_.Seal(models_[0], point);
+    return sealed.ok() ? sealed->payload.size() + sealed->digest.size() : 0;
+  };
+  size_t fits = kMaxSealedBytes - 1024, fails = kMaxSealedBytes;
+  ASSERT_GT(size(fits), fits);
+  ASSERT_EQ(size(fails), 0u);
+  while (fails - fits > 1) {
+    const size_t middle = (fits + fails) / 2;
+    (size(middle) > 0 ? fits : fails) = middle;
+  }
+  EXPECT_GT(size(fits), kMaxSealedBytes - 16);
+  point.track = noise.substr(0, fails);
+  EXPECT_THAT(plain_.Seal(models_[0], point),
+              FailsWith(StatusCode::kResourceExhausted, "a session of model a takes"));
+}
+
+TEST_F(SessionState, DamagedPackedStatesAreRefused) {
+  const ModelInfo model = ModelOfShape(24, 128, 16);
+  const SealedState good = plain_.Seal(model, FullPoint(model)).value();
+  const std::pair<const char*, std::function<void(state::SessionSnapshot*)>> rows[] = {
+      {"contradict each other", [](auto* s) { s->mutable_slots_low()->pop_back(); }},
+      {"contradict each other", [](auto* s) { s->set_plain_size(2u << 20); }},
+      {"contradict each other", [](auto* s) { s->set_plain_size(1); }},
+      {"contradict each other", [](auto* s) { s->set_slots("both"); }},
+      {"cannot be unpacked", [](auto* s) { s->set_plain_size(s->plain_size() - 1); }},
+      {"cannot be unpacked", [](auto* s) { s->set_plain_size(s->plain_size() + 1); }},
+      {"cannot be unpacked", [](auto* s) { s->mutable_packed()->resize(100); }},
+      {"cannot be unpacked", [](auto* s) { s->clear_packed(); }},
+      {"slots of", [](auto* s) { s->mutable_slots_low()->resize(300); }},
+      {"contradict each other", [](auto* s) { s->set_schema_version(1); }},
+  };
+  for (const auto& [text, change] : rows) {
+    state::SessionSnapshot snapshot;
+    ASSERT_TRUE(snapshot.ParseFromString(good.payload));
+    change(&snapshot);
+    SealedState bad = good;
+    bad.payload = snapshot.SerializeAsString();
+    bad.digest = Sha256(bad.payload);
+    EXPECT_FALSE(plain_.Open(bad, {model}, 0).ok()) << text;
+    EXPECT_THAT(plain_.Open(bad, {model}, 0), FailsWith(StatusCode::kDataLoss, text));
+  }
 }
 
 }  // namespace
