@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "core/base/options.h"
 
 namespace slotmatch {
 
@@ -13,6 +14,9 @@ struct Command {
   absl::Status (*run)(int argc, char** argv);
 };
 const std::vector<Command>& CommandTable();
+
+// Prints the help of a command when it was asked for, which is then all the command does.
+bool PrintedHelp(const OptionTable& options);
 
 absl::Status TrainCommand(int argc, char** argv);
 absl::Status EvaluateCommand(int argc, char** argv);

@@ -1,7 +1,6 @@
 #include "trainer/data/dataset.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 
 #include "absl/strings/str_cat.h"
@@ -134,10 +133,7 @@ absl::Status DatasetCommand(int argc, char** argv) {
   options.Integer("seed", "N", "show: videos drawn by this seed; 0: the first ones",
                   &arguments.seed);
   SM_ASSIGN_OR_RETURN(const std::vector<std::string> rest, options.Parse(argc, argv));
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   if (rest.size() != 1 || (rest[0] != "check" && rest[0] != "show")) {
     return absl::InvalidArgumentError("dataset needs one of: check, show");
   }

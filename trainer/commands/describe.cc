@@ -266,10 +266,7 @@ absl::Status DescribeCommand(int argc, char** argv) {
   options.Text("json", "FILE", "write everything as a JSON object", &json);
   options.Flag("markdown", "print the tables as Markdown", &markdown);
   SM_ASSIGN_OR_RETURN(const auto directories, options.Parse(argc, argv));
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   if (directories.empty() && configs.empty()) {
     return absl::InvalidArgumentError("describe needs a model directory or --config FILE");
   }

@@ -76,10 +76,7 @@ absl::Status EvaluateCommand(int argc, char** argv) {
                       "Scores models on a labelled dataset, per frame and per video.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   SM_RETURN_IF_ERROR(Check(arguments));
   SM_ASSIGN_OR_RETURN(const auto dataset, OpenLabelled(arguments));
   std::vector<VideoSegmenter> models;

@@ -158,10 +158,7 @@ absl::Status ExportCommand(int argc, char** argv) {
                       "a model directory as weights that other programs load.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   const bool of_run = !arguments.run.empty() && !arguments.to.empty() && arguments.model.empty() &&
                       arguments.out.empty();
   const bool of_model = !arguments.model.empty() && !arguments.to.empty() &&

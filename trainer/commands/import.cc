@@ -88,10 +88,7 @@ absl::Status ImportCommand(int argc, char** argv) {
                       "SlotContrast, VideoSAUR and DINOSAUR checkpoints.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   ImportRequest& request = arguments.request;
   if (request.from.empty() || request.name.empty()) {
     return absl::InvalidArgumentError("import needs --from FILE and --as NAME");

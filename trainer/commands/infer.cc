@@ -47,10 +47,7 @@ absl::Status InferCommand(int argc, char** argv) {
   options.Text("video", "PATH", "video file, or folder of frames", &video);
   options.Text("out", "DIR", "writes masks/00000.png ... and slots.jsonl there", &out);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   if (model.empty() || video.empty() || out.empty()) {
     return absl::InvalidArgumentError("infer needs --model, --video and --out");
   }

@@ -67,10 +67,7 @@ absl::Status ReportCommand(int argc, char** argv) {
                        "dataset whose clips the runs' models segment for pictures; empty: none");
   options.Integer("clips", "N", "clips in pictures", &arguments.clips);
   SM_ASSIGN_OR_RETURN(const std::vector<std::string> folders, options.Parse(argc, argv));
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   if (folders.empty()) return absl::InvalidArgumentError("report needs at least one RUN folder");
   std::vector<RunRecord> runs;
   for (const std::string& folder : folders) {

@@ -165,10 +165,7 @@ absl::Status TheoremCommand(int argc, char** argv) {
                       "output can move when a slot moves from the teacher's to its own.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   if (arguments.student.empty() || arguments.teacher.empty() || arguments.data.path.empty()) {
     return absl::InvalidArgumentError("theorem needs --student DIR, --teacher DIR and --data DIR");
   }

@@ -124,10 +124,7 @@ absl::Status TrainCommand(int argc, char** argv) {
                       "Trains a model by a recipe: slotmatch_trainer train --config FILE");
   AddOptions(&arguments, &train, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
+  if (PrintedHelp(options)) return absl::OkStatus();
   if (arguments.config.empty() && !arguments.from.empty()) arguments.config = kAdaptRecipe;
   if (arguments.config.empty()) {
     return absl::InvalidArgumentError("train needs --config FILE, or --from DIR and --data PATH");

@@ -74,15 +74,17 @@ class ModelRun {
 };
 
 // OK, with the video left out, where the reader or the scores refuse it.
-absl::Status EvaluateVideo(const VideoDataset& dataset, int64_t video, int64_t clip_frames,
-                           std::vector<VideoSegmenter>* models, std::vector<ModelRun>* runs) {
+absl::Status EvaluateVideo(const VideoDataset& dataset, int64_t video,
+                           const EvaluationOptions& options, std::vector<VideoSegmenter>* models,
+                           std::vector<ModelRun>* runs) {
   const std::vector<ModelRun> before = *runs;
   const std::string name = dataset.video_name(video);
-  const absl::Status status =
-      VideoSegmenter::SegmentWithAll(models, dataset, video, /*with_labels=*/true, clip_frames,
-                                     [&](size_t model, const SegmentedFrame& frame) {
-                                       return (*runs)[model].Add(video, name, frame);
-                                     });
+  const absl::Status status = VideoSegmenter::SegmentWithAll(
+      models, dataset, video, /*with_labels=*/true, options.clip_frames,
+      [&](size_t model, const SegmentedFrame& frame) {
+        if (options.watch) options.watch(model, video, frame);
+        return (*runs)[model].Add(video, name, frame);
+      });
   if (absl::IsDataLoss(status)) {
     SM_WARNING("video skipped name={} reason=\"{}\"", name, std::string(status.message()));
     *runs = before;
@@ -106,7 +108,7 @@ absl::StatusOr<std::vector<ModelScores>> Evaluate(const VideoDataset& dataset,
   if (options.max_videos > 0) videos = std::min(videos, options.max_videos);
   Progress progress("evaluate", "videos", videos);
   for (int64_t video = 0; video < videos; ++video) {
-    SM_RETURN_IF_ERROR(EvaluateVideo(dataset, video, options.clip_frames, models, &runs));
+    SM_RETURN_IF_ERROR(EvaluateVideo(dataset, video, options, models, &runs));
     const Scores scores = runs.front().scores();
     progress.Update(video + 1, absl::StrFormat("image FG-ARI %.3f  video mBO %.3f",
                                                ScoreOf(scores, "image_fg_ari").value,

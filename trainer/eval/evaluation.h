@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct EvaluationOptions {
   int64_t clip_frames = 0;  // score pieces of so many frames by themselves; 0: whole videos
   std::string pictures;  // folder for strips of the best and worst clips by video mBO; empty: none
   int64_t best = 3, worst = 3;
+  // Sees every frame as it is scored, by model and video. May be empty.
+  std::function<void(size_t model, int64_t video, const SegmentedFrame& frame)> watch;
 };
 
 // Scores every metric of the table on a labelled dataset, with progress on stderr. Each video is

@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +10,7 @@
 #include "core/model/model_io.h"
 #include "trainer/eval/evaluation.h"
 #include "trainer/eval/metric_table.h"
-#include "trainer/eval/model_strips.h"
+#include "trainer/eval/pictures.h"
 #include "trainer/loop/train_data.h"
 
 namespace slotmatch {
@@ -25,6 +24,9 @@ class DatasetValidator : public Validator {
                    VideoModel model)
       : dataset_(std::move(dataset)), model_(std::move(model)) {
     options_.max_videos = config.validation().max_videos();
+    options_.watch = [this](size_t, int64_t video, const SegmentedFrame& frame) {
+      if (video < kPictures) Show(dataset_->video_name(video), frame);
+    };
     manifest_.set_name(config.name());
     *manifest_.mutable_model() = config.model();
     *manifest_.mutable_preprocessing() = config.data().preprocessing();
@@ -36,6 +38,7 @@ class DatasetValidator : public Validator {
     for (auto [key, tensor] : NamedTensors(*model_, {kBackbonePrefix})) {
       tensor.copy_(tensors.at(key));
     }
+    shown_.clear();
     SM_ASSIGN_OR_RETURN(std::vector<VideoSegmenter> segmenters, Segmenters());
     SM_ASSIGN_OR_RETURN(const auto results, Evaluate(*dataset_, &segmenters, options_));
     std::map<std::string, double> scores;
@@ -46,13 +49,9 @@ class DatasetValidator : public Validator {
     return scores;
   }
 
-  absl::StatusOr<std::map<std::string, std::string>> Pictures() override {
-    SM_ASSIGN_OR_RETURN(std::vector<VideoSegmenter> segmenters, Segmenters());
+  std::map<std::string, std::string> Pictures() const override {
     std::map<std::string, std::string> pictures;
-    for (int64_t video = 0; video < std::min(kPictures, dataset_->num_videos()); ++video) {
-      SM_ASSIGN_OR_RETURN(pictures[dataset_->video_name(video)],
-                          ModelStrips(*dataset_, video, &segmenters));
-    }
+    for (const auto& [video, strip] : shown_) pictures[video] = StripPng(strip.Columns());
     return pictures;
   }
 
@@ -64,7 +63,14 @@ class DatasetValidator : public Validator {
     return segmenters;
   }
 
+  void Show(const std::string& video, const SegmentedFrame& frame) {
+    StripCollector& strip = shown_[video];
+    if (!strip.Wants(frame.step)) return;
+    strip.Add(frame.step, {frame.frame->image, {frame.segmentation.map}, frame.frame->labels});
+  }
+
   std::unique_ptr<VideoDataset> dataset_;
+  std::map<std::string, StripCollector> shown_;  // of the model that was scored last
   VideoModel model_;
   config::Manifest manifest_;
   EvaluationOptions options_;

@@ -14,8 +14,21 @@
 namespace slotmatch {
 namespace {
 
-absl::Status WriteLine(const nlohmann::json& line, const char* name, std::ofstream* file) {
-  if (*file << line.dump() << std::endl) return absl::OkStatus();
+// A value under its names in a .jsonl file and in the event file.
+struct Logged {
+  std::string key, tag;
+  double value;
+};
+
+absl::Status WriteValues(const std::vector<Logged>& values, int64_t steps_done, const char* name,
+                         std::ofstream* file, EventFile* events) {
+  nlohmann::json line = {{"step", steps_done}};
+  std::vector<std::pair<std::string, double>> scalars;
+  for (const Logged& logged : values) {
+    line[logged.key] = logged.value;
+    scalars.emplace_back(logged.tag, logged.value);
+  }
+  if (*file << line.dump() << std::endl) return events->AddScalars(steps_done, scalars);
   return absl::AbortedError(absl::StrCat("cannot write ", name, " (is the disk full?)"));
 }
 
@@ -56,22 +69,13 @@ absl::Status RunLog::Step(const StepReport& report, int64_t steps_done, absl::Du
   const double seconds = absl::ToDoubleSeconds(absl::Now() - started_);
   const double wait_share = absl::ToDoubleSeconds(data_wait) / seconds;
   const double steps_per_s = static_cast<double>(steps_done - first_step_) / seconds;
-  nlohmann::json line = {{"step", steps_done},
-                         {"loss", report.total},
-                         {"grad_norm", report.grad_norm},
-                         {"learning_rate", report.learning_rate},
-                         {"data_wait_share", wait_share},
-                         {"steps_per_s", steps_per_s}};
-  for (const auto& [name, value] : report.losses) line[name] = value;
-  SM_RETURN_IF_ERROR(WriteLine(line, "losses.jsonl", &losses_));
-  std::vector<std::pair<std::string, double>> scalars = {
-      {"loss/total", report.total},
-      {"optim/grad_norm", report.grad_norm},
-      {"optim/learning_rate", report.learning_rate},
-      {"speed/data_wait_share", wait_share},
-      {"speed/steps_per_s", steps_per_s}};
-  for (const auto& [name, value] : report.losses) scalars.push_back({"loss/" + name, value});
-  SM_RETURN_IF_ERROR(events_->AddScalars(steps_done, scalars));
+  std::vector<Logged> values = {{"loss", "loss/total", report.total},
+                                {"grad_norm", "optim/grad_norm", report.grad_norm},
+                                {"learning_rate", "optim/learning_rate", report.learning_rate},
+                                {"data_wait_share", "speed/data_wait_share", wait_share},
+                                {"steps_per_s", "speed/steps_per_s", steps_per_s}};
+  for (const auto& [name, value] : report.losses) values.push_back({name, "loss/" + name, value});
+  SM_RETURN_IF_ERROR(WriteValues(values, steps_done, "losses.jsonl", &losses_, events_.get()));
   return WriteFileAtomically(
       metrics_path_, TrainMetricsText({config_.name(), steps_done, loop.max_steps(), steps_per_s,
                                        wait_share, absl::Now()},
@@ -80,14 +84,11 @@ absl::Status RunLog::Step(const StepReport& report, int64_t steps_done, absl::Du
 
 absl::Status RunLog::Scores(const std::map<std::string, double>& scores, int64_t steps_done) {
   if (!writes_) return absl::OkStatus();
-  nlohmann::json line = {{"step", steps_done}};
-  std::vector<std::pair<std::string, double>> scalars;
+  std::vector<Logged> values;
   for (const auto& [name, value] : scores) {
-    line[name] = value;
-    scalars.push_back({"validation/" + name, value});
+    values.push_back({name, "validation/" + name, value});
   }
-  SM_RETURN_IF_ERROR(WriteLine(line, "scores.jsonl", &scores_));
-  return events_->AddScalars(steps_done, scalars);
+  return WriteValues(values, steps_done, "scores.jsonl", &scores_, events_.get());
 }
 
 absl::Status RunLog::Pictures(const std::map<std::string, std::string>& pictures,

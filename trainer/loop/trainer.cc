@@ -141,8 +141,7 @@ absl::StatusOr<std::optional<double>> Run::Validate() {
   SM_ASSIGN_OR_RETURN(const auto scores,
                       options_.validator->Score(NamedTensors(*models_.model, {})));
   SM_RETURN_IF_ERROR(log_->Scores(scores, optimizer_->steps_done()));
-  SM_ASSIGN_OR_RETURN(const auto pictures, options_.validator->Pictures());
-  SM_RETURN_IF_ERROR(log_->Pictures(pictures, optimizer_->steps_done()));
+  SM_RETURN_IF_ERROR(log_->Pictures(options_.validator->Pictures(), optimizer_->steps_done()));
   const auto best = scores.find(config_.validation().keep_best());
   return best == scores.end() ? std::optional<double>() : best->second;
 }

@@ -17,8 +17,8 @@ class Validator {
   // `tensors`: parameters and buffers of the model without its encoder. Metric -> value.
   virtual absl::StatusOr<std::map<std::string, double>> Score(
       const std::map<std::string, torch::Tensor>& tensors) = 0;
-  // PNGs by video of the masks that the model scored last gives on fixed videos.
-  virtual absl::StatusOr<std::map<std::string, std::string>> Pictures() = 0;
+  // PNGs by video of the masks that the model scored last gave on fixed videos.
+  virtual std::map<std::string, std::string> Pictures() const = 0;
 };
 
 }  // namespace slotmatch
