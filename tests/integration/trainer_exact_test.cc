@@ -1,8 +1,12 @@
 // A run that was killed, ran out of disk or lost its newest checkpoint ends with the bits of one
 // that was left alone.
 #include <signal.h>
+#include <sys/mount.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +23,36 @@ using testing::HasSubstr;
 
 constexpr int kSteps = 40;
 constexpr int kKills = 6;
+
+// A file system of its own, of `size` bytes, at `folder`, for the time of this object.
+class SmallDisk {
+ public:
+  SmallDisk(std::string folder, int64_t size) : folder_(std::move(folder)) {
+    fs::create_directories(folder_);
+    mounted_ =
+        mount("tmpfs", folder_.c_str(), "tmpfs", 0, absl::StrCat("size=", size).c_str()) == 0;
+    if (!mounted_) problem_ = std::strerror(errno);
+  }
+  ~SmallDisk() {
+    if (mounted_) umount2(folder_.c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+  const std::string& problem() const { return problem_; }
+  // Takes all space but about `bytes`.
+  void FillBut(int64_t bytes) const {
+    std::ofstream file(Ballast(), std::ios::binary);
+    const std::string block(4096, '.');
+    while (static_cast<int64_t>(fs::space(folder_).available) > bytes && file) {
+      file << block << std::flush;
+    }
+  }
+  void Free() const { fs::remove(Ballast()); }
+
+ private:
+  std::string Ballast() const { return folder_ + "/ballast"; }
+  std::string folder_, problem_;
+  bool mounted_ = false;
+};
 
 class ExactResume : public ::testing::Test {
  protected:
@@ -89,6 +123,23 @@ TEST_F(ExactResume, DamagedNewestCheckpointIsPassedOverAndSaid) {
 }
 
 TEST_F(ExactResume, FullDiskKeepsTheLastCheckpoint) {
+  const SmallDisk disk(training_->Out("disk"), 64 << 20);
+  if (!disk.mounted()) GTEST_SKIP() << "no file system can be mounted here: " << disk.problem();
+  Interrupt("disk", 7);
+  const auto before = training_->Checkpoints("disk");
+  ASSERT_FALSE(before.empty());
+  // The logs have room, a checkpoint has not.
+  disk.FillBut(256 << 10);
+  const std::string output = training_->Run("disk", {"--resume"}, 74);
+  EXPECT_THAT(output, HasSubstr("cannot write"));
+  EXPECT_THAT(output, HasSubstr("No space left on device"));
+  EXPECT_EQ(training_->Checkpoints("disk"), before);
+  disk.Free();
+  training_->Run("disk", {"--resume"});
+  ExpectSameAsWhole("disk");
+}
+
+TEST_F(ExactResume, FileLimitKeepsTheLastCheckpoint) {
   Interrupt("full", 7);
   const auto before = training_->Checkpoints("full");
   // No file may grow past 16 KiB, which the log does not and a checkpoint does.
