@@ -67,7 +67,8 @@ Curves Train(const Fixture& fixture, VideoModel model, VideoModel teacher,
   const bool needs_keys = AnyLossNeeds(config, kNeedsKeys);
   Curves curves;
   for (int64_t i = 0; i < steps; ++i) {
-    ClipBatch batch{{Tokens(model, batches[i])}};
+    ClipBatch batch;
+    batch.tokens = {Tokens(model, batches[i])};
     if (!teacher.is_empty()) batch.tokens.push_back(Tokens(teacher, batches[i]));
     if (needs_keys) batch.tokens.push_back(Keys(model, batches[i]));
     const auto report = step->Run(batch, i);

@@ -50,7 +50,7 @@ absl::StatusOr<ClipSampler> ClipSampler::Create(std::vector<ClipSource> sources,
   return sampler;
 }
 
-ClipSampler::Draw ClipSampler::DrawClip(Random* random, double total_weight) const {
+DrawnClip ClipSampler::DrawClip(Random* random, double total_weight) const {
   const int64_t frames = config_.clip_frames();
   double pick = random->Uniform() * total_weight;
   size_t s = 0;
@@ -65,7 +65,16 @@ ClipSampler::Draw ClipSampler::DrawClip(Random* random, double total_weight) con
                                       : random->Below(length / frames) * frames;
   }
   const bool flip = random->Uniform() < config_.horizontal_flip();
-  return {s, video, start, std::min(length, frames), flip};
+  return {s, {video, start, flip}, {}};
+}
+
+torch::Tensor ClipSampler::Tokens(const DrawnClip& clip, size_t view) const {
+  const FeatureStore& store = *sources_[clip.source].views[view];
+  const int64_t frames = config_.clip_frames();
+  torch::Tensor tokens = store.Tokens(clip.place.video, clip.place.start,
+                                      std::min(store.num_frames(clip.place.video), frames));
+  if (tokens.size(0) == 1) tokens = tokens.expand({frames, -1, -1});  // a still image
+  return clip.place.flip ? FlipColumns(tokens, grids_[view]) : tokens;
 }
 
 ClipBatch ClipSampler::Batch(int64_t step) const { return Batch(step, {0, config_.batch_clips()}); }
@@ -74,19 +83,24 @@ ClipBatch ClipSampler::Batch(int64_t step, const BatchPart& part) const {
   Random random(seed_, static_cast<uint64_t>(step));
   double total = 0;
   for (const ClipSource& source : sources_) total += source.weight;
-  std::vector<std::vector<torch::Tensor>> clips(grids_.size());
-  for (int64_t b = 0; b < part.first + part.count; ++b) {
-    const Draw draw = DrawClip(&random, total);
-    if (b < part.first) continue;
-    for (size_t v = 0; v < grids_.size(); ++v) {
-      torch::Tensor clip =
-          sources_[draw.source].views[v]->Tokens(draw.video, draw.start, draw.count);
-      if (draw.count == 1) clip = clip.expand({config_.clip_frames(), -1, -1});
-      clips[v].push_back(draw.flip ? FlipColumns(clip, grids_[v]) : clip);
-    }
-  }
   ClipBatch batch;
-  for (const auto& view : clips) batch.tokens.push_back(torch::stack(view).to(torch::kFloat32));
+  bool slots_known = true;
+  for (int64_t b = 0; b < part.first + part.count; ++b) {
+    DrawnClip clip = DrawClip(&random, total);
+    if (b < part.first) continue;
+    const SlotStore* slots = sources_[clip.source].teacher_slots;
+    if (slots != nullptr) clip.teacher_slots = slots->Find(clip.place);
+    slots_known = slots_known && clip.teacher_slots.defined();
+    batch.clips.push_back(std::move(clip));
+  }
+  for (size_t view = 0; view < grids_.size(); ++view) {
+    std::vector<torch::Tensor> clips;
+    const bool wanted = !slots_known || sources_.front().slots_only_view != static_cast<int>(view);
+    for (size_t b = 0; wanted && b < batch.clips.size(); ++b) {
+      clips.push_back(Tokens(batch.clips[b], view));
+    }
+    batch.tokens.push_back(wanted ? torch::stack(clips).to(torch::kFloat32) : torch::Tensor());
+  }
   return batch;
 }
 

@@ -9,6 +9,7 @@
 #include "slotmatch/config/train.pb.h"
 #include "trainer/data/feature_store.h"
 #include "trainer/data/random.h"
+#include "trainer/data/slot_store.h"
 
 namespace slotmatch {
 
@@ -18,15 +19,26 @@ namespace slotmatch {
 struct ClipSource {
   std::vector<const FeatureStore*> views;  // borrowed
   double weight = 1.0;
+  const SlotStore* teacher_slots = nullptr;  // borrowed; null: none are kept
+  // The view that nothing but the teacher's slots is computed from; -1: there is none.
+  int slots_only_view = -1;
 };
 
 struct GridSize {
   int64_t height, width;
 };
 
+struct DrawnClip {
+  size_t source = 0;
+  ClipPlace place;
+  torch::Tensor teacher_slots;  // [T, K, S] float32; undefined: not known
+};
+
 struct ClipBatch {
   // Per view: raw tokens [B, T, N, D] float32; the same clips, frames and flips in every view.
+  // Undefined: a view of slots only, and the slots of all clips are known.
   std::vector<torch::Tensor> tokens;
+  std::vector<DrawnClip> clips;  // [B]
 };
 
 // Clips [first, first + count) of a batch.
@@ -49,12 +61,8 @@ class ClipSampler {
   ClipBatch Batch(int64_t step, const BatchPart& part) const;
 
  private:
-  struct Draw {
-    size_t source;
-    int64_t video, start, count;  // count: frames there are, 1 for a still image
-    bool flip;
-  };
-  Draw DrawClip(Random* random, double total_weight) const;
+  DrawnClip DrawClip(Random* random, double total_weight) const;
+  torch::Tensor Tokens(const DrawnClip& clip, size_t view) const;  // [T, N, D]
   ClipSampler() = default;
   std::vector<ClipSource> sources_;
   std::vector<GridSize> grids_;

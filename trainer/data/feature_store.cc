@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr char kTensor[] = "tokens";
 
 struct CachedVideo {
-  std::string name;
+  std::string name, key;
   std::shared_ptr<const SafetensorsFile> file;
   torch::Tensor tokens;  // [F, N, D] float16 over the mapping
 };
@@ -40,7 +40,7 @@ absl::StatusOr<CachedVideo> OpenCached(const std::string& path, const std::strin
   }
   torch::Tensor tokens = torch::from_blob(const_cast<uint8_t*>(view->bytes.data()), view->shape,
                                           torch::dtype(torch::kFloat16));
-  return CachedVideo{name, std::move(file), std::move(tokens)};
+  return CachedVideo{name, fs::path(path).stem().string(), std::move(file), std::move(tokens)};
 }
 
 FrameTransform PlanOf(const FeatureExtractor& extractor, uint64_t video_seed, const Image& image) {
@@ -131,6 +131,7 @@ class MappedFeatureStore : public FeatureStore {
  public:
   int64_t num_videos() const override { return static_cast<int64_t>(videos_.size()); }
   std::string video_name(int64_t video) const override { return videos_[video].name; }
+  std::string cache_key(int64_t video) const override { return videos_[video].key; }
   int64_t num_frames(int64_t video) const override { return videos_[video].tokens.size(0); }
   torch::Tensor Tokens(int64_t video, int64_t first, int64_t count) const override {
     return videos_[video].tokens.slice(0, first, first + count);

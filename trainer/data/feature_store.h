@@ -49,6 +49,8 @@ class FeatureStore {
   virtual ~FeatureStore() = default;
   virtual int64_t num_videos() const = 0;  // readable ones
   virtual std::string video_name(int64_t video) const = 0;
+  // SHA-256 hex of all that decides the video's tokens: what names its file.
+  virtual std::string cache_key(int64_t video) const = 0;
   virtual int64_t num_frames(int64_t video) const = 0;
   // [count, N, D] float16, borrowed from the mapping: valid while the store lives.
   virtual torch::Tensor Tokens(int64_t video, int64_t first, int64_t count) const = 0;

@@ -12,6 +12,8 @@
 #include "core/model/encoder/encoder_table.h"
 #include "core/model/model_io.h"
 #include "trainer/data/dataset.h"
+#include "trainer/loss/loss.h"
+#include "trainer/step/teacher_slots.h"
 
 namespace slotmatch {
 namespace {
@@ -43,6 +45,10 @@ std::string BackboneDigest(const ModelFiles& files) {
   return files.digest;
 }
 
+std::string CacheFolder(const config::DataConfig& settings) {
+  return settings.feature_cache_dir().empty() ? kDefaultCache : settings.feature_cache_dir();
+}
+
 using Views = std::vector<std::unique_ptr<FeatureStore>>;
 
 // The tokens of one dataset, seen through crop `variant`, in one view per encoder.
@@ -50,8 +56,6 @@ absl::StatusOr<Views> OpenViews(const VideoDataset& dataset, const std::string& 
                                 const config::TrainConfig& config,
                                 const std::vector<Backbone>& encoders, int variant) {
   const config::DataConfig& settings = config.data();
-  const std::string cache =
-      settings.feature_cache_dir().empty() ? kDefaultCache : settings.feature_cache_dir();
   Views views;
   for (const Backbone& encoder : encoders) {
     FeatureExtractor extractor = encoder.extractor;
@@ -60,7 +64,8 @@ absl::StatusOr<Views> OpenViews(const VideoDataset& dataset, const std::string& 
     extractor.crop_seed = static_cast<uint64_t>(config.loop().seed());
     Progress progress(absl::StrCat("features ", extractor.input_width_px, " px of ", name),
                       "frames", 0);
-    SM_ASSIGN_OR_RETURN(auto store, FeatureStore::Open(dataset, extractor, cache, &progress));
+    SM_ASSIGN_OR_RETURN(auto store,
+                        FeatureStore::Open(dataset, extractor, CacheFolder(settings), &progress));
     views.push_back(std::move(store));
   }
   return views;
@@ -114,7 +119,8 @@ Backbone KeysOf(const Backbone& backbone) {
 }
 
 absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Open(const config::TrainConfig& config,
-                                                           const std::vector<Backbone>& encoders) {
+                                                           const std::vector<Backbone>& encoders,
+                                                           const SlotKind* slots) {
   const config::DataConfig& settings = config.data();
   std::unique_ptr<TrainData> data(new TrainData());
   std::vector<ClipSource> sources;
@@ -130,6 +136,14 @@ absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Open(const config::TrainCo
       ClipSource source;
       source.weight = dataset_config.weight() / variants;
       for (const auto& view : views) source.views.push_back(view.get());
+      if (slots != nullptr) {
+        const size_t view = TeacherView(config, views.size());
+        data->slot_stores_.push_back(
+            std::make_unique<SlotStore>(views[view].get(), *slots, CacheFolder(settings)));
+        source.teacher_slots = data->slot_stores_.back().get();
+        const bool slots_only = view != 0 && !AnyLossNeeds(config, kNeedsTeacherFeatures);
+        source.slots_only_view = slots_only ? static_cast<int>(view) : -1;
+      }
       sources.push_back(std::move(source));
       data->stores_.push_back(std::move(views));
     }
@@ -172,6 +186,12 @@ std::pair<torch::Tensor, torch::Tensor> TrainData::TokenStatistics(size_t view) 
   const torch::Tensor mean = sum / static_cast<double>(count);
   const torch::Tensor variance = (sum_sq / static_cast<double>(count) - mean.square()).clamp_min(0);
   return {mean.to(torch::kFloat32), variance.sqrt().to(torch::kFloat32)};
+}
+
+std::vector<const SlotStore*> TrainData::slot_stores() const {
+  std::vector<const SlotStore*> stores;
+  for (const auto& store : slot_stores_) stores.push_back(store.get());
+  return stores;
 }
 
 std::string TrainData::Description() const { return description_; }

@@ -30,17 +30,21 @@ Backbone KeysOf(const Backbone& backbone);
 // The training data as the step sees it: cached tokens of every dataset in one view per encoder.
 class TrainData {
  public:
-  // `encoders`: the views of a ClipBatch. Computes what is not cached yet, with progress.
+  // `encoders`: the views of a ClipBatch. Computes what is not cached yet, with progress. With
+  // `slots`, clips are drawn with what is kept of these slots, and slot_stores() keep more.
   static absl::StatusOr<std::unique_ptr<TrainData>> Open(const config::TrainConfig& config,
-                                                         const std::vector<Backbone>& encoders);
+                                                         const std::vector<Backbone>& encoders,
+                                                         const SlotKind* slots = nullptr);
   const ClipSampler& sampler() const { return *sampler_; }
   // Mean and standard deviation [D] of view `view`'s tokens over a fixed sub-sample.
   std::pair<torch::Tensor, torch::Tensor> TokenStatistics(size_t view) const;
+  std::vector<const SlotStore*> slot_stores() const;  // one per source of the sampler, or none
   std::string Description() const;  // "127 videos, 3048 frames of movi_like_a; ..."
 
  private:
   TrainData() = default;
   std::vector<std::vector<std::unique_ptr<FeatureStore>>> stores_;  // [dataset, crop][view]
+  std::vector<std::unique_ptr<SlotStore>> slot_stores_;             // [dataset, crop]
   std::unique_ptr<ClipSampler> sampler_;
   std::string description_;
 };

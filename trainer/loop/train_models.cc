@@ -28,6 +28,7 @@ absl::Status LoadTeacher(const config::TrainConfig& config, PartCache* parts, Tr
   SM_ASSIGN_OR_RETURN(models->teacher, LoadVideoModel(files, WithEncoder::kNo));
   for (torch::Tensor& weight : models->teacher->parameters()) weight.set_requires_grad(false);
   const config::ModelConfig& theirs = models->teacher->config();
+  models->teacher_digest = absl::StrCat(files.digest, "|", theirs.ShortDebugString());
   const std::vector<std::string> problems = TeacherProblems(config, theirs);
   if (!problems.empty()) return absl::FailedPreconditionError(absl::StrJoin(problems, "; "));
   SM_ASSIGN_OR_RETURN(Backbone backbone,

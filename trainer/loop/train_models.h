@@ -18,6 +18,7 @@ namespace slotmatch {
 struct TrainModels {
   std::vector<Backbone> encoders;  // the views of a ClipBatch
   VideoModel teacher{nullptr};     // frozen; empty without one
+  std::string teacher_digest;      // of its weights and its configuration
   VideoModel model{nullptr};       // the one that trains, without encoder
   LossHeads heads{nullptr};
 

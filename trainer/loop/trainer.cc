@@ -25,6 +25,7 @@
 #include "trainer/loop/train_models.h"
 #include "trainer/loop/train_state.h"
 #include "trainer/loop/validate_config.h"
+#include "trainer/step/teacher_slots.h"
 #include "trainer/step/train_step.h"
 
 namespace slotmatch {
@@ -47,6 +48,7 @@ class Run {
   enum class Next { kStep, kSaveAndStop, kTimeIsOver };
 
   absl::Status OpenData();
+  std::optional<SlotKind> SlotsToKeep() const;
   absl::Status MakeStep();
   absl::Status Resume();
   absl::Status Save(bool validate);
@@ -65,6 +67,7 @@ class Run {
   std::unique_ptr<TrainData> data_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<TrainStep> step_;
+  std::unique_ptr<TeacherSlots> teacher_slots_;  // null: the step computes them, or none
   std::unique_ptr<RunLog> log_;
   int64_t saved_step_ = -1;  // of the newest checkpoint that this run knows
   bool interrupted_ = false;
@@ -102,14 +105,34 @@ absl::Status Run::OpenData() {
     encoder.extractor.share = processes_->rank();
     encoder.extractor.shares = processes_->size();
   }
-  absl::StatusOr<std::unique_ptr<TrainData>> data = TrainData::Open(config_, models_.encoders);
+  const std::optional<SlotKind> slots = SlotsToKeep();
+  absl::StatusOr<std::unique_ptr<TrainData>> data =
+      TrainData::Open(config_, models_.encoders, slots ? &*slots : nullptr);
   if (absl::IsCancelled(data.status())) {
     interrupted_ = Signal() == SIGINT;
     return Stopped(std::string(data.status().message()));
   }
   SM_ASSIGN_OR_RETURN(data_, std::move(data));
   SM_INFO("data {}", data_->Description());
+  if (!models_.teacher.is_empty() && SlotsFollowFromClip(models_.teacher)) {
+    teacher_slots_ = std::make_unique<TeacherSlots>(config_, models_.teacher, data_->slot_stores());
+  }
   return absl::OkStatus();
+}
+
+// None where they cannot be kept or shall not be.
+std::optional<SlotKind> Run::SlotsToKeep() const {
+  if (models_.teacher.is_empty()) return std::nullopt;
+  const bool possible = SlotsFollowFromClip(models_.teacher);
+  if (!possible || !config_.data().cache_teacher_slots()) {
+    SM_INFO("the teacher's slots are computed at every step reason=\"{}\"",
+            possible ? "data.cache_teacher_slots is off" : "they start from noise");
+    return std::nullopt;
+  }
+  const config::ModelConfig& theirs = models_.teacher->config();
+  return SlotKind{absl::StrCat(models_.teacher_digest, "|",
+                               config::LoopConfig::Precision_Name(config_.loop().precision())),
+                  config_.data().clip_frames(), theirs.num_slots(), theirs.slot_dim()};
 }
 
 absl::Status Run::MakeStep() {
@@ -198,10 +221,15 @@ absl::Status Run::Loop() {
       return Stopped(absl::StrCat("stopped at step ", step, ", saved; --resume goes on"));
     }
     const absl::Time before = absl::Now();
-    const std::optional<ClipBatch> batch = batches.Next();
+    std::optional<ClipBatch> batch = batches.Next();
     waited += absl::Now() - before;
+    if (teacher_slots_ != nullptr) teacher_slots_->Fill(&*batch);
     SM_ASSIGN_OR_RETURN(const StepReport report, step_->Run(*batch, step));
     SM_RETURN_IF_ERROR(AfterStep(report, waited));
+  }
+  if (teacher_slots_ != nullptr) {
+    SM_INFO("teacher slots read={} computed={}", teacher_slots_->found(),
+            teacher_slots_->computed());
   }
   return Save(/*validate=*/true);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/autocast_mode.h>
+#include <torch/types.h>
 
 #include "slotmatch/config/train.pb.h"
 
@@ -28,5 +29,11 @@ class Autocast {
  private:
   const bool enabled_, before_;
 };
+
+// What autocast made narrow, as losses want it. Float64 and undefined stay as they are.
+inline torch::Tensor Float32(const torch::Tensor& tensor) {
+  return tensor.defined() && tensor.scalar_type() == torch::kBFloat16 ? tensor.to(torch::kFloat32)
+                                                                      : tensor;
+}
 
 }  // namespace slotmatch

@@ -10,6 +10,7 @@
 #include "core/base/status.h"
 #include "trainer/data/random.h"
 #include "trainer/step/autocast.h"
+#include "trainer/step/teacher_slots.h"
 
 namespace slotmatch {
 namespace {
@@ -18,10 +19,16 @@ namespace {
 constexpr uint64_t kTokenStream = 0x746f6b656e73ull;
 constexpr uint64_t kNoiseStream = 0x6e6f697365ull;
 
-// What autocast made narrow; losses want all their bits. Float64 and undefined stay as they are.
-torch::Tensor Float32(const torch::Tensor& tensor) {
-  return tensor.defined() && tensor.scalar_type() == torch::kBFloat16 ? tensor.to(torch::kFloat32)
-                                                                      : tensor;
+// Clips [first, first + count).
+ClipBatch SomeOf(const ClipBatch& batch, int64_t first, int64_t count) {
+  ClipBatch some;
+  for (const torch::Tensor& view : batch.tokens) {
+    some.tokens.push_back(view.defined() ? view.narrow(0, first, count) : view);
+  }
+  for (int64_t b = first; b < first + count && !batch.clips.empty(); ++b) {
+    some.clips.push_back(batch.clips[b]);
+  }
+  return some;
 }
 
 }  // namespace
@@ -82,12 +89,17 @@ void TrainStep::AddTeacher(const ClipBatch& part, const torch::Tensor& noise, Lo
   VideoModel teacher = parts_.teacher;
   if (teacher.is_empty()) return;
   torch::NoGradGuard no_grad;
-  // Views: the student's tokens, the teacher's when they are others, the keys when needed.
-  const size_t view = part.tokens.size() - (AnyLossNeeds(config_, kNeedsKeys) ? 2 : 1);
-  const torch::Tensor features = teacher->Transform(teacher->NormalizeTokens(part.tokens[view]));
-  in->teacher_slots =
-      Float32(teacher->Scan(features, teacher->InitialState(features.size(0), noise)).slots);
-  if (AnyLossNeeds(config_, kNeedsTeacherFeatures)) in->teacher_features = Float32(features);
+  in->teacher_slots = KnownSlots(part);
+  const bool needs_features = AnyLossNeeds(config_, kNeedsTeacherFeatures);
+  if (!in->teacher_slots.defined() || needs_features) {
+    const torch::Tensor& tokens = part.tokens[TeacherView(config_, part.tokens.size())];
+    const torch::Tensor features = Float32(teacher->Transform(teacher->NormalizeTokens(tokens)));
+    if (needs_features) in->teacher_features = features;
+    if (!in->teacher_slots.defined()) {
+      in->teacher_slots =
+          Float32(teacher->Scan(features, teacher->InitialState(features.size(0), noise)).slots);
+    }
+  }
   if (AnyLossNeeds(config_, kNeedsTeacherReconstruction)) {
     in->teacher_reconstruction =
         Float32(teacher->Decode(in->teacher_slots, in->token_index).reconstruction);
@@ -128,7 +140,7 @@ LossInputs TrainStep::Forward(const ClipBatch& part, const StepNoise& noise, int
   return in;
 }
 
-torch::Tensor TrainStep::Backward(const LossInputs& in) {
+std::pair<torch::Tensor, torch::Tensor> TrainStep::Losses(const LossInputs& in) const {
   torch::Tensor total;
   const torch::Tensor values =
       torch::zeros({static_cast<int64_t>(losses_.size())}, torch::kFloat64);
@@ -138,8 +150,14 @@ torch::Tensor TrainStep::Backward(const LossInputs& in) {
     values[static_cast<int64_t>(i)] = value.item<double>();
     total = total.defined() ? total + config.weight() * value : config.weight() * value;
   }
-  (total / static_cast<double>(config_.loop().accumulate())).backward();
-  return values;
+  return {values, total};
+}
+
+StepReport TrainStep::Evaluate(const ClipBatch& batch, int64_t step) {
+  const torch::NoGradGuard no_grad;
+  const int64_t clips = batch.tokens.front().size(0);
+  const StepNoise noise = {Noise(parts_.model, clips, step), Noise(parts_.teacher, clips, step)};
+  return ReportOf(Losses(Forward(batch, noise, step)).first);
 }
 
 absl::StatusOr<StepReport> TrainStep::Run(const ClipBatch& batch, int64_t step) {
@@ -151,32 +169,38 @@ absl::StatusOr<StepReport> TrainStep::Run(const ClipBatch& batch, int64_t step) 
   torch::Tensor values = torch::zeros({static_cast<int64_t>(losses_.size())}, torch::kFloat64);
   for (int64_t part = 0; part < parts; ++part) {
     const int64_t count = clips / parts, first = part * count;
-    ClipBatch some;
-    for (const torch::Tensor& view : batch.tokens) {
-      some.tokens.push_back(view.narrow(0, first, count));
-    }
-    LossInputs in = Forward(some, noise.Of(processes.rank() * clips + first, count), step);
+    LossInputs in = Forward(SomeOf(batch, first, count),
+                            noise.Of(processes.rank() * clips + first, count), step);
     if (gathers_ && processes.size() > 1) {
       in.all_slots = processes.Gather(in.scan.slots);
       in.first_clip = processes.rank() * count;
     }
-    values += Backward(in);
+    const auto [part_values, total] = Losses(in);
+    (total / static_cast<double>(parts)).backward();
+    values += part_values;
   }
   processes.Sum(values);
   return Update(values / static_cast<double>(parts * processes.size()), step);
 }
 
-absl::StatusOr<StepReport> TrainStep::Update(const torch::Tensor& values, int64_t step) {
+StepReport TrainStep::ReportOf(const torch::Tensor& values) const {
   StepReport report;
   for (size_t i = 0; i < losses_.size(); ++i) {
     const config::LossConfig& loss = losses_[i].first;
     const double value = values[static_cast<int64_t>(i)].item<double>();
     report.losses.emplace_back(loss.name(), value);
     report.total += loss.weight() * value;
+  }
+  return report;
+}
+
+absl::StatusOr<StepReport> TrainStep::Update(const torch::Tensor& values, int64_t step) {
+  StepReport report = ReportOf(values);
+  for (const auto& [name, value] : report.losses) {
     if (std::isfinite(value)) continue;
     parts_.optimizer->ClearGradients();
-    return absl::DataLossError(absl::StrCat("loss '", loss.name(), "' is ", value, " at step ",
-                                            step, "; a lower optim.learning_rate usually helps"));
+    return absl::DataLossError(absl::StrCat("loss '", name, "' is ", value, " at step ", step,
+                                            "; a lower optim.learning_rate usually helps"));
   }
   report.learning_rate = parts_.optimizer->learning_rate();
   parts_.processes->Mean(parts_.optimizer->Gradients());

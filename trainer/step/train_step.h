@@ -49,6 +49,9 @@ class TrainStep {
   // process: names the loss and the step, parameters are untouched. Throws ProcessLost.
   absl::StatusOr<StepReport> Run(const ClipBatch& batch, int64_t step);
 
+  // The losses of a batch in one part, without gradient; nothing changes.
+  StepReport Evaluate(const ClipBatch& batch, int64_t step);
+
  private:
   TrainStep() = default;
   // Noise of initial slots [B, K, S]; undefined where none is taken.
@@ -58,8 +61,9 @@ class TrainStep {
   };
   LossInputs Forward(const ClipBatch& part, const StepNoise& noise, int64_t step);
   void AddTeacher(const ClipBatch& part, const torch::Tensor& noise, LossInputs* in);
-  // Adds the gradients of a part of the batch; its losses, unweighted, [losses] float64.
-  torch::Tensor Backward(const LossInputs& in);
+  // The losses of a part of the batch, unweighted, [losses] float64, and their weighted sum.
+  std::pair<torch::Tensor, torch::Tensor> Losses(const LossInputs& in) const;
+  StepReport ReportOf(const torch::Tensor& losses) const;
   // One optimiser step with the gradients of all parts and processes.
   absl::StatusOr<StepReport> Update(const torch::Tensor& losses, int64_t step);
   torch::Tensor TokenSubset(int64_t step) const;  // [N'] or undefined for all

@@ -19,6 +19,7 @@ class LabelledStore : public FeatureStore {
       : lengths_(std::move(lengths)), grid_(grid) {}
   int64_t num_videos() const override { return static_cast<int64_t>(lengths_.size()); }
   std::string video_name(int64_t video) const override { return std::to_string(video); }
+  std::string cache_key(int64_t video) const override { return std::to_string(video); }
   int64_t num_frames(int64_t video) const override { return lengths_[video]; }
   int64_t skipped_videos() const override { return 0; }
   torch::Tensor Tokens(int64_t video, int64_t first, int64_t count) const override {
@@ -134,6 +135,33 @@ TEST(ClipSampler, ViewsShareClipsFramesAndFlips) {
   }
   EXPECT_GT(flips, 16);
   EXPECT_LT(flips, 48);
+}
+
+// The teacher's own view is read only while slots of a clip are missing.
+TEST(ClipSampler, ViewOfSlotsOnlyIsLeftOutOnceAllSlotsAreKnown) {
+  const LabelledStore coarse({8, 12, 9}, kGrid), fine({8, 12, 9}, kFineGrid);
+  const SlotStore slots(&fine, {"teacher", 4, 2, 3}, FreshDirectory("sampler_slots"));
+  const ClipSampler sampler = ClipSampler::Create({{{&coarse, &fine}, 1.0, &slots, 1}},
+                                                  {kGrid, kFineGrid}, Config(0.5, true), 1)
+                                  .value();
+  const ClipBatch before = sampler.Batch(0);
+  ASSERT_TRUE(before.tokens[1].defined());
+  for (const DrawnClip& clip : before.clips) {
+    EXPECT_FALSE(clip.teacher_slots.defined());
+    const torch::Tensor value =
+        torch::full({4, 2, 3}, static_cast<double>(100 * clip.place.video + clip.place.start));
+    ASSERT_TRUE(slots.Keep(clip.place, value).ok());
+  }
+  const ClipBatch after = sampler.Batch(0);
+  EXPECT_TRUE(torch::equal(after.tokens[0], before.tokens[0]));
+  EXPECT_FALSE(after.tokens[1].defined());
+  ASSERT_EQ(after.clips.size(), 16u);
+  for (size_t b = 0; b < 16; ++b) {
+    const torch::Tensor first = after.tokens[0][static_cast<int64_t>(b)][0][0];
+    EXPECT_EQ(after.clips[b].teacher_slots.max().item<float>(),
+              100 * first[0].item<float>() + first[1].item<float>());
+    EXPECT_EQ(after.clips[b].place.flip, first[3].item<float>() > 0);
+  }
 }
 
 TEST(ClipSampler, StillImagesRepeatAndShortVideosAreLeftOut) {

@@ -78,6 +78,14 @@ class TrainTest : public testing::Test {
     return lines;
   }
 
+  std::vector<std::string> CachedSlots() const {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(root_ + "/cache")) {
+      if (entry.path().extension() == ".slots") files.push_back(entry.path());
+    }
+    return files;
+  }
+
   void ExpectSameCheckpoint(const std::string& a, const std::string& b) {
     const Checkpoint one = LoadNewestCheckpoint(root_ + "/" + a + "/checkpoints").value();
     const Checkpoint two = LoadNewestCheckpoint(root_ + "/" + b + "/checkpoints").value();
@@ -234,6 +242,44 @@ TEST_F(TrainTest, StudentLearnsFromATeacherThatDoesNotChange) {
   ASSERT_TRUE(files.ok()) << files.status();
   EXPECT_EQ(files->manifest.role(), "student");
   EXPECT_TRUE(LoadVideoModel(*files).ok());
+}
+
+// Kept slots change nothing but the time a step takes, and are those of one teacher.
+TEST_F(TrainTest, KeptTeacherSlotsChangeNoBit) {
+  ASSERT_TRUE(Run("teacher").ok());
+  config_.mutable_loop()->set_seed(7);
+  ASSERT_TRUE(Run("another").ok());
+  config_.mutable_teacher()->set_path(root_ + "/teacher/models/tiny/1");
+  AddLoss("slot_kd", 0.2);
+  config_.mutable_data()->set_horizontal_flip(0.5);
+  config_.mutable_loop()->set_max_steps(12);
+  for (const int depth : {2, 1}) {  // one view, and a view of the teacher's own
+    SCOPED_TRACE(depth);
+    config_.mutable_model()->mutable_encoder()->set_depth(depth);
+    config_.mutable_data()->set_cache_teacher_slots(false);
+    fs::remove_all(root_ + "/without");
+    ASSERT_TRUE(Run("without").ok());
+    EXPECT_EQ(CachedSlots().empty(), depth == 2);
+    config_.mutable_data()->set_cache_teacher_slots(true);
+    for (const char* visit : {"first", "second"}) {
+      fs::remove_all(root_ + "/" + visit);
+      ASSERT_TRUE(Run(visit).ok());
+      ExpectSameCheckpoint("without", visit);
+    }
+  }
+  EXPECT_EQ(CachedSlots().size(), 2u) << "the same teacher sees the same tokens: one file a video";
+  config_.mutable_teacher()->set_path(root_ + "/another/models/tiny/1");
+  ASSERT_TRUE(Run("of_another").ok());
+  EXPECT_EQ(CachedSlots().size(), 4u);
+}
+
+TEST_F(TrainTest, SlotsFromNoiseAreNotKept) {
+  config_.mutable_model()->mutable_slot_init()->set_kind("random");
+  ASSERT_TRUE(Run("teacher").ok());
+  config_.mutable_teacher()->set_path(root_ + "/teacher/models/tiny/1");
+  AddLoss("slot_kd", 0.2);
+  ASSERT_TRUE(Run("student").ok());
+  EXPECT_THAT(CachedSlots(), testing::IsEmpty());
 }
 
 TEST_F(TrainTest, TeacherWithOtherSlotsIsRefused) {
