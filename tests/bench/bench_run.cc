@@ -77,6 +77,8 @@ absl::StatusOr<BenchWorld> OpenWorld(const BenchOptions& options) {
           {absl::StrCat("compute.torch_threads=", options.threads),
            absl::StrCat("limits.max_sessions=", kMaxSessions),
            absl::StrCat("batching.max_queued_frames=", 2 * kMaxSessions),
+           // More sessions than the model is fast enough for are the point here.
+           "degrade.enabled=false", "admission.max_wait_ratio=0",
            absl::StrCat("batching.max_batch_size=", std::max<int64_t>(8, options.streams))}));
   return world;
 }
