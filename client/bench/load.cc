@@ -15,7 +15,6 @@ namespace {
 
 using Sessions = std::vector<std::unique_ptr<LoadSession>>;
 
-constexpr absl::Duration kLastAnswers = absl::Seconds(30);
 constexpr absl::Duration kLook = absl::Milliseconds(50);  // for a wish to stop, or a lost session
 
 // Offers every session its frames when they are due, until it goes away.
@@ -56,9 +55,9 @@ class Pacer {
 
 // Lets the sessions answer what they have and end. A server gives a place back before it says that
 // a session ended, so the next load finds it free; after a cancel it may not be yet.
-std::vector<absl::Status> EndAll(const Sessions& sessions) {
+std::vector<absl::Status> EndAll(const Sessions& sessions, absl::Duration patience) {
   for (const auto& session : sessions) session->Stop();
-  const absl::Time end = absl::Now() + kLastAnswers;
+  const absl::Time end = absl::Now() + patience;
   std::vector<absl::Status> statuses;
   for (const auto& session : sessions) {
     statuses.push_back(session->Wait(std::max(end - absl::Now(), absl::ZeroDuration())));
@@ -85,7 +84,7 @@ absl::StatusOr<Sessions> OpenSessions(const std::vector<std::shared_ptr<grpc::Ch
                       absl::StrCat("session ", i + 1, " of ", options.sessions));
   }
   if (status.ok()) return sessions;
-  EndAll(sessions);
+  EndAll(sessions, options.last_answers);
   return status;
 }
 
@@ -138,7 +137,7 @@ absl::StatusOr<LoadResult> RunLoad(const std::vector<std::shared_ptr<grpc::Chann
   result.stable = Stable(windows, options.min_windows, options.quantile, options.tolerance);
   const size_t skipped = std::max(result.windows - options.min_windows, 0);
   for (size_t i = skipped; i < windows.size(); ++i) result.total.Merge(windows[i]);
-  for (const absl::Status& status : EndAll(sessions)) {
+  for (const absl::Status& status : EndAll(sessions, options.last_answers)) {
     if (status.ok()) continue;
     if (result.sessions_lost++ == 0) result.first_loss = std::string(status.message());
   }

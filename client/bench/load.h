@@ -30,7 +30,8 @@ struct LoadOptions {
   double quantile = 0.99;   // of the latency, for the agreement
   double tolerance = 0.10;  // see Stable()
   v1::SessionConfig config;
-  const std::atomic<bool>* stop = nullptr;  // borrowed; true: ends after the window
+  absl::Duration last_answers = absl::Seconds(30);  // to wait for in the end; later: sessions lost
+  const std::atomic<bool>* stop = nullptr;          // borrowed; true: ends after the window
 };
 
 struct LoadResult {

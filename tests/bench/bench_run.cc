@@ -41,6 +41,7 @@ absl::StatusOr<LoadResult> OneWindow(const BenchWorld& world, int sessions, int 
   load.warm_up = absl::Seconds(1);
   load.window = window;
   load.min_windows = load.max_windows = 1;
+  load.last_answers = absl::Minutes(5);  // 64 sessions have 128 frames inside
   SM_ASSIGN_OR_RETURN(LoadResult result, RunLoad(channels, world.pictures, load));
   if (result.total.results == 0) return absl::InternalError("no results came back");
   SM_RETURN_IF_ERROR(LoadVerdict(result));
