@@ -53,9 +53,9 @@ TEST(RunProcesses, OneThatDiesEndsTheOthers) {
 TEST(RunProcesses, TheKilledOneIsNamedNotTheOneThatMissesIt) {
   const TempDir dir;
   const std::string ready = dir.File("ready");  // the launcher's SIGTERM ends it no more
-  const std::string script = absl::StrCat(
-      "if test $RANK = 0; then while test ! -e ", ready, "; do sleep 0.01; done; exit 69; fi; ",
-      "trap '' TERM; : > ", ready, "; sleep 0.3; kill -9 $$");
+  const std::string script = absl::StrCat("if test $RANK = 0; then while test ! -e ", ready,
+                                          "; do sleep 0.01; done; exit 69; fi; ",
+                                          "trap '' TERM; : > ", ready, "; sleep 0.3; kill -9 $$");
   EXPECT_THAT(RunShells(script, 2),
               FailsWith(StatusCode::kUnavailable, "process 1 of 2 was ended by signal 9"));
 }
