@@ -1,14 +1,11 @@
 #include "client/admin.h"
 
-#include <cstdio>
-
 #include "absl/strings/str_cat.h"
 #include "client/admin_commands.h"
 #include "client/server_options.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/base/text_table.h"
-#include "core/base/version.h"
 
 namespace slotmatch {
 namespace {
@@ -49,15 +46,9 @@ absl::Status RunAdmin(int argc, char** argv) {
                   &call.max_frames);
   options.Flag("end-sessions", "unload: open sessions end, too", &call.end_sessions);
   options.Number("timeout", "SECONDS", "how long the server may take", &timeout_s);
-  SM_ASSIGN_OR_RETURN(auto words, options.Parse(argc, argv));
-  if (options.help_asked()) {
-    std::printf("%s\n%s", options.Help().c_str(), CommandHelp().c_str());
-    return absl::OkStatus();
-  }
-  if (options.version_asked()) {
-    std::printf("%s", VersionText("slotmatch_client", "").c_str());
-    return absl::OkStatus();
-  }
+  options.Epilog(CommandHelp());
+  SM_ASSIGN_OR_RETURN(auto words, options.Parse(argc, argv, OptionTable::kAnyNumber));
+  if (options.PrintedAnswer(ClientLibraries())) return absl::OkStatus();
   SM_ASSIGN_OR_RETURN(const AdminCommand* const command, FindCommand(words));
   SM_RETURN_IF_ERROR(server.Finish());
   call.patience = absl::Seconds(timeout_s);

@@ -14,7 +14,6 @@
 #include "client/stream_client.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
-#include "core/base/version.h"
 
 namespace slotmatch {
 namespace {
@@ -164,17 +163,8 @@ absl::Status RunClient(int argc, char** argv) {
   if (argc > 1 && std::string(argv[1]) == "admin") return RunAdmin(argc - 1, argv + 1);
   Arguments arguments;
   OptionTable options = Table(&arguments);
-  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
-  if (options.help_asked()) std::printf("%s", options.Help().c_str());
-  if (options.version_asked()) {
-    std::printf(
-        "%s",
-        VersionText("slotmatch_client", absl::StrCat("gRPC ", grpc::Version(), "\n")).c_str());
-  }
-  if (options.help_asked() || options.version_asked()) return absl::OkStatus();
-  if (!rest.empty()) {
-    return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
-  }
+  SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
+  if (options.PrintedAnswer(ClientLibraries())) return absl::OkStatus();
   const bool asks = arguments.health || arguments.list_models;
   if (!asks && arguments.segment.source.empty() && arguments.list.empty()) {
     return absl::InvalidArgumentError("--video SOURCE or --list FILE is needed; see --help");

@@ -1,7 +1,9 @@
 #include "client/server_options.h"
 
+#include <grpcpp/grpcpp.h>
 #include <signal.h>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
 
@@ -39,6 +41,8 @@ absl::Status ServerOptions::Finish() {
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ServerOptions::Connect() const {
   return slotmatch::Connect(server, absl::Seconds(connect_timeout_s));
 }
+
+std::string ClientLibraries() { return absl::StrCat("gRPC ", grpc::Version(), "\n"); }
 
 std::atomic<bool>* StopOnSignals() {
   struct sigaction action {};

@@ -25,6 +25,9 @@ struct ServerOptions {
   absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect() const;
 };
 
+// Lines of VersionText() for the programs of this room.
+std::string ClientLibraries();
+
 // Turns true at the first SIGINT or SIGTERM from this call on; the second one ends the process.
 std::atomic<bool>* StopOnSignals();
 

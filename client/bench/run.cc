@@ -14,7 +14,6 @@
 #include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
-#include "core/base/version.h"
 
 namespace slotmatch {
 namespace {
@@ -173,16 +172,8 @@ absl::Status Bench(const Arguments& a) {
 absl::Status RunBench(int argc, char** argv) {
   Arguments arguments;
   OptionTable options = Table(&arguments);
-  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
-  if (options.help_asked()) std::printf("%s", options.Help().c_str());
-  if (options.version_asked()) {
-    std::printf(
-        "%s", VersionText("slotmatch_bench", absl::StrCat("gRPC ", grpc::Version(), "\n")).c_str());
-  }
-  if (options.help_asked() || options.version_asked()) return absl::OkStatus();
-  if (!rest.empty()) {
-    return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
-  }
+  SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
+  if (options.PrintedAnswer(ClientLibraries())) return absl::OkStatus();
   SM_RETURN_IF_ERROR(arguments.server.Finish());
   return Bench(arguments);
 }

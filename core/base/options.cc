@@ -3,11 +3,13 @@
 #include <getopt.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/status.h"
+#include "core/base/version.h"
 
 namespace slotmatch {
 namespace {
@@ -70,7 +72,7 @@ void OptionTable::Flag(const std::string& name, const std::string& help, bool* v
                    }});
 }
 
-absl::StatusOr<std::vector<std::string>> OptionTable::Parse(int argc, char** argv) {
+absl::StatusOr<std::vector<std::string>> OptionTable::Parse(int argc, char** argv, size_t most) {
   std::vector<option> table;
   for (const Row& row : rows_) {
     table.push_back(
@@ -96,7 +98,12 @@ absl::StatusOr<std::vector<std::string>> OptionTable::Parse(int argc, char** arg
     }
     SM_RETURN_IF_ERROR(rows_[index].set(optarg == nullptr ? "" : optarg));
   }
-  return std::vector<std::string>(argv + optind, argv + argc);
+  std::vector<std::string> rest(argv + optind, argv + argc);
+  if (rest.size() > most && !help_ && !version_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("unexpected argument '", rest[most], "'; see --help"));
+  }
+  return rest;
 }
 
 std::string OptionTable::Help() const {
@@ -106,7 +113,19 @@ std::string OptionTable::Help() const {
         row.argument.empty() ? row.name : absl::StrCat(row.name, " ", row.argument);
     absl::StrAppendFormat(&text, "  --%-28s %s\n", left, row.help);
   }
-  return text;
+  return epilog_.empty() ? text : absl::StrCat(text, "\n", epilog_);
+}
+
+std::string OptionTable::Answer(const std::string& libraries) const {
+  if (help_) return Help();
+  // A sub-command's version is its program's.
+  return version_ ? VersionText(program_.substr(0, program_.find(' ')), libraries) : "";
+}
+
+bool OptionTable::PrintedAnswer(const std::string& libraries) const {
+  const std::string text = Answer(libraries);
+  std::fputs(text.c_str(), stdout);
+  return !text.empty();
 }
 
 }  // namespace slotmatch

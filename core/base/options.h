@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -14,10 +15,11 @@ namespace slotmatch {
 //   OptionTable options("slotmatch_client", "Sends a video ...");
 //   options.Text("server", "HOST:PORT", "address of the server", &server);
 //   options.Flag("json", "print the summary as JSON", &json);
-//   SM_ASSIGN_OR_RETURN(auto rest, options.Parse(argc, argv));
+//   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
+//   if (options.PrintedAnswer()) return absl::OkStatus();
 //
-// Accepts --name value and --name=value. Unknown options and missing values are
-// kInvalidArgument and name the option. --help and --version are rows of every table.
+// Accepts --name value and --name=value. Unknown options, missing values and arguments too many are
+// kInvalidArgument and name what is wrong. --help and --version are rows of every table.
 class OptionTable {
  public:
   OptionTable(std::string program, std::string description);
@@ -34,12 +36,20 @@ class OptionTable {
               double* value);
   void Flag(const std::string& name, const std::string& help, bool* value);
 
-  // Positional arguments left over. `help_asked()` or `version_asked()` may then be true, and the
-  // caller prints Help() or its version text and returns 0.
-  absl::StatusOr<std::vector<std::string>> Parse(int argc, char** argv);
-  bool help_asked() const { return help_; }
-  bool version_asked() const { return version_; }
-  std::string Help() const;
+  // Printed below the options by --help.
+  void Epilog(std::string text) { epilog_ = std::move(text); }
+
+  // Any number of positional arguments, for Parse().
+  static constexpr size_t kAnyNumber = SIZE_MAX;
+
+  // Positional arguments, at most `most` of them.
+  absl::StatusOr<std::vector<std::string>> Parse(int argc, char** argv, size_t most = 0);
+
+  // After Parse(): the text --help or --version asked for; empty when neither was given.
+  // `libraries` holds lines for VersionText().
+  std::string Answer(const std::string& libraries = "") const;
+  // Prints Answer() to stdout; true when there was one, and the program is done.
+  bool PrintedAnswer(const std::string& libraries = "") const;
 
  private:
   struct Row {
@@ -48,8 +58,11 @@ class OptionTable {
     std::string help;
     std::function<absl::Status(const std::string&)> set;
   };
+  std::string Help() const;
+
   std::string program_;
   std::string description_;
+  std::string epilog_;
   std::vector<Row> rows_;
   bool help_ = false;
   bool version_ = false;

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
-#include "core/base/version.h"
 #include "core/config/config.h"
 #include "core/engine/schedule_policy.h"
 #include "core/engine/session_tracks.h"
@@ -167,13 +166,9 @@ absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
                &result.print_config);
   options.Text("ready-file", "FILE", "write ports and models there as JSON once ready",
                &result.ready_file);
-  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
-  if (options.help_asked()) result.early_text = options.Help();
-  if (options.version_asked()) result.early_text = VersionText("slotmatch_server", libraries);
+  SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
+  result.early_text = options.Answer(libraries);
   if (!result.early_text.empty()) return result;
-  if (!rest.empty()) {
-    return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
-  }
   if (!config_file.empty()) SM_RETURN_IF_ERROR(LoadConfigFile(config_file, &result.config));
   SM_RETURN_IF_ERROR(ApplyOverrides(settings, &result.config));
   if (!models.empty()) result.config.clear_models();

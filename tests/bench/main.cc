@@ -5,10 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/files.h"
+#include "core/base/heap.h"
 #include "core/base/log.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
-#include "core/base/version.h"
 #include "core/engine/torch_runner.h"
 #include "tests/bench/bench_run.h"
 
@@ -122,13 +122,11 @@ absl::Status Main(int argc, char** argv) {
   options.Integer("rounds", "N", "rounds counted", &bench.rounds);
   options.Integer("threads", "N", "LibTorch threads; 0: all CPUs", &bench.threads);
   options.Text("json", "FILE", "write the figures there", &json);
-  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
-  if (options.help_asked()) std::printf("%s", options.Help().c_str());
-  if (options.version_asked()) std::printf("%s", VersionText(kProgram, TorchLibraries()).c_str());
-  if (options.help_asked() || options.version_asked()) return absl::OkStatus();
-  const bool service = !rest.empty() && rest.front() == "service";
-  if (rest.size() > (service ? 1 : 0)) {
-    return absl::InvalidArgumentError("unexpected argument '" + rest.back() + "'; see --help");
+  SM_ASSIGN_OR_RETURN(const auto words, options.Parse(argc, argv, 1));
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
+  const bool service = !words.empty();
+  if (service && words[0] != "service") {
+    return absl::InvalidArgumentError("the only word known is 'service', not '" + words[0] + "'");
   }
   if (streams == 0 && service) streams = kServiceStreams;
   if (streams != 0) bench.streams = streams;
@@ -142,6 +140,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace slotmatch
 
 int main(int argc, char** argv) {
+  slotmatch::KeepFreedMemory();
   slotmatch::InitLog("warning", /*json=*/false);
   return slotmatch::ExitStatus(slotmatch::kProgram, slotmatch::Main(argc, argv));
 }

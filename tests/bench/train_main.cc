@@ -5,10 +5,12 @@
 #include "absl/strings/str_format.h"
 #include "core/base/cpu.h"
 #include "core/base/files.h"
+#include "core/base/heap.h"
 #include "core/base/log.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/base/text_table.h"
+#include "core/engine/torch_runner.h"
 #include "tests/bench/train_bench.h"
 
 namespace slotmatch {
@@ -116,14 +118,8 @@ absl::Status Main(int argc, char** argv) {
   options.Flag("cpu-time", "count CPU time, for a machine that is busy; with --threads 1",
                &bench.cpu_time);
   options.Text("json", "FILE", "write the figures there", &json);
-  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return absl::OkStatus();
-  }
-  if (!rest.empty()) {
-    return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
-  }
+  SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   return Bench(bench, steps, json);
 }
 
@@ -131,6 +127,7 @@ absl::Status Main(int argc, char** argv) {
 }  // namespace slotmatch
 
 int main(int argc, char** argv) {
+  slotmatch::KeepFreedMemory();
   slotmatch::InitLog("warning", /*json=*/false);
   return slotmatch::ExitStatus(slotmatch::kProgram, slotmatch::Main(argc, argv));
 }

@@ -1,9 +1,7 @@
-#include <cstdio>
 #include <iostream>
 
 #include "core/base/options.h"
 #include "core/base/status.h"
-#include "core/base/version.h"
 #include "tests/parity/parity.h"
 
 int main(int argc, char** argv) {
@@ -20,14 +18,7 @@ int main(int argc, char** argv) {
   options.Flag("failures-only", "print only rows that failed", &settings.failures_only);
   const absl::Status parsed = options.Parse(argc, argv).status();
   if (!parsed.ok()) return slotmatch::ExitStatus("slotmatch_parity", parsed);
-  if (options.help_asked()) {
-    std::printf("%s", options.Help().c_str());
-    return 0;
-  }
-  if (options.version_asked()) {
-    std::printf("%s", slotmatch::VersionText("slotmatch_parity", "").c_str());
-    return 0;
-  }
+  if (options.PrintedAnswer()) return 0;
   if (settings.fixtures.empty()) {
     return slotmatch::ExitStatus(
         "slotmatch_parity", absl::InvalidArgumentError("slotmatch_parity needs --fixtures DIR"));

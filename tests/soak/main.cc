@@ -11,7 +11,6 @@
 #include "core/base/options.h"
 #include "core/base/progress.h"
 #include "core/base/status.h"
-#include "core/base/version.h"
 #include "tests/bench/bench_server.h"
 #include "tests/soak/churn.h"
 #include "tests/soak/series.h"
@@ -121,13 +120,8 @@ absl::Status Main(int argc, char** argv) {
   options.Integer("max-threads", "N", "most threads that may come after the first fifth",
                   &a.max_threads);
   options.Text("csv", "FILE", "write the samples there", &a.csv);
-  SM_ASSIGN_OR_RETURN(const auto rest, options.Parse(argc, argv));
-  if (options.help_asked()) std::printf("%s", options.Help().c_str());
-  if (options.version_asked()) std::printf("%s", VersionText(kProgram, "").c_str());
-  if (options.help_asked() || options.version_asked()) return absl::OkStatus();
-  if (!rest.empty()) {
-    return absl::InvalidArgumentError("unexpected argument '" + rest.front() + "'; see --help");
-  }
+  SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
+  if (options.PrintedAnswer()) return absl::OkStatus();
   return Soak(a, argv[0]);
 }
 

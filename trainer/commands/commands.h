@@ -15,9 +15,6 @@ struct Command {
 };
 const std::vector<Command>& CommandTable();
 
-// Prints the help of a command when it was asked for, which is then all the command does.
-bool PrintedHelp(const OptionTable& options);
-
 absl::Status TrainCommand(int argc, char** argv);
 absl::Status EvaluateCommand(int argc, char** argv);
 absl::Status DescribeCommand(int argc, char** argv);

@@ -11,6 +11,7 @@
 #include "core/base/progress.h"
 #include "core/base/status.h"
 #include "core/config/config.h"
+#include "core/engine/torch_runner.h"
 #include "trainer/commands/commands.h"
 #include "trainer/commands/dataset_options.h"
 #include "trainer/data/dataset_report.h"
@@ -132,8 +133,8 @@ absl::Status DatasetCommand(int argc, char** argv) {
   options.Integer("every", "N", "show: every N-th frame", &arguments.every);
   options.Integer("seed", "N", "show: videos drawn by this seed; 0: the first ones",
                   &arguments.seed);
-  SM_ASSIGN_OR_RETURN(const std::vector<std::string> rest, options.Parse(argc, argv));
-  if (PrintedHelp(options)) return absl::OkStatus();
+  SM_ASSIGN_OR_RETURN(const std::vector<std::string> rest, options.Parse(argc, argv, 1));
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   if (rest.size() != 1 || (rest[0] != "check" && rest[0] != "show")) {
     return absl::InvalidArgumentError("dataset needs one of: check, show");
   }

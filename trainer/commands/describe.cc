@@ -12,6 +12,7 @@
 #include "core/base/status.h"
 #include "core/base/text_table.h"
 #include "core/config/config.h"
+#include "core/engine/torch_runner.h"
 #include "core/model/model_cost.h"
 #include "core/model/model_io.h"
 #include "core/weights/manifest.h"
@@ -265,8 +266,8 @@ absl::Status DescribeCommand(int argc, char** argv) {
   options.Integer("frames", "N", "length of a clip", &frames);
   options.Text("json", "FILE", "write everything as a JSON object", &json);
   options.Flag("markdown", "print the tables as Markdown", &markdown);
-  SM_ASSIGN_OR_RETURN(const auto directories, options.Parse(argc, argv));
-  if (PrintedHelp(options)) return absl::OkStatus();
+  SM_ASSIGN_OR_RETURN(const auto directories, options.Parse(argc, argv, OptionTable::kAnyNumber));
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   if (directories.empty() && configs.empty()) {
     return absl::InvalidArgumentError("describe needs a model directory or --config FILE");
   }

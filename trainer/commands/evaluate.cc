@@ -5,6 +5,7 @@
 #include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
+#include "core/engine/torch_runner.h"
 #include "trainer/commands/commands.h"
 #include "trainer/commands/dataset_options.h"
 #include "trainer/eval/evaluation.h"
@@ -76,7 +77,7 @@ absl::Status EvaluateCommand(int argc, char** argv) {
                       "Scores models on a labelled dataset, per frame and per video.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (PrintedHelp(options)) return absl::OkStatus();
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   SM_RETURN_IF_ERROR(Check(arguments));
   SM_ASSIGN_OR_RETURN(const auto dataset, OpenLabelled(arguments));
   std::vector<VideoSegmenter> models;

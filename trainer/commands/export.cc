@@ -11,6 +11,7 @@
 #include "core/base/status.h"
 #include "core/base/version.h"
 #include "core/config/config.h"
+#include "core/engine/torch_runner.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/commands/commands.h"
 #include "trainer/convert/export_model.h"
@@ -158,7 +159,7 @@ absl::Status ExportCommand(int argc, char** argv) {
                       "a model directory as weights that other programs load.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (PrintedHelp(options)) return absl::OkStatus();
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   const bool of_run = !arguments.run.empty() && !arguments.to.empty() && arguments.model.empty() &&
                       arguments.out.empty();
   const bool of_model = !arguments.model.empty() && !arguments.to.empty() &&

@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
+#include "core/engine/torch_runner.h"
 #include "trainer/commands/commands.h"
 #include "trainer/convert/import_model.h"
 #include "trainer/convert/key_report.h"
@@ -88,7 +89,7 @@ absl::Status ImportCommand(int argc, char** argv) {
                       "SlotContrast, VideoSAUR and DINOSAUR checkpoints.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (PrintedHelp(options)) return absl::OkStatus();
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   ImportRequest& request = arguments.request;
   if (request.from.empty() || request.name.empty()) {
     return absl::InvalidArgumentError("import needs --from FILE and --as NAME");

@@ -10,6 +10,7 @@
 #include "core/base/options.h"
 #include "core/base/progress.h"
 #include "core/base/status.h"
+#include "core/engine/torch_runner.h"
 #include "trainer/commands/commands.h"
 #include "trainer/eval/video_segmenter.h"
 
@@ -47,7 +48,7 @@ absl::Status InferCommand(int argc, char** argv) {
   options.Text("video", "PATH", "video file, or folder of frames", &video);
   options.Text("out", "DIR", "writes masks/00000.png ... and slots.jsonl there", &out);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (PrintedHelp(options)) return absl::OkStatus();
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   if (model.empty() || video.empty() || out.empty()) {
     return absl::InvalidArgumentError("infer needs --model, --video and --out");
   }

@@ -8,6 +8,7 @@
 #include "core/base/files.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
+#include "core/engine/torch_runner.h"
 #include "trainer/commands/commands.h"
 #include "trainer/commands/dataset_options.h"
 #include "trainer/eval/model_strips.h"
@@ -66,8 +67,9 @@ absl::Status ReportCommand(int argc, char** argv) {
   arguments.data.AddTo(&options,
                        "dataset whose clips the runs' models segment for pictures; empty: none");
   options.Integer("clips", "N", "clips in pictures", &arguments.clips);
-  SM_ASSIGN_OR_RETURN(const std::vector<std::string> folders, options.Parse(argc, argv));
-  if (PrintedHelp(options)) return absl::OkStatus();
+  SM_ASSIGN_OR_RETURN(const std::vector<std::string> folders,
+                      options.Parse(argc, argv, OptionTable::kAnyNumber));
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   if (folders.empty()) return absl::InvalidArgumentError("report needs at least one RUN folder");
   std::vector<RunRecord> runs;
   for (const std::string& folder : folders) {

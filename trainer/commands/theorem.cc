@@ -15,6 +15,7 @@
 #include "core/base/options.h"
 #include "core/base/progress.h"
 #include "core/base/status.h"
+#include "core/engine/torch_runner.h"
 #include "core/model/model_io.h"
 #include "trainer/commands/commands.h"
 #include "trainer/commands/dataset_options.h"
@@ -165,7 +166,7 @@ absl::Status TheoremCommand(int argc, char** argv) {
                       "output can move when a slot moves from the teacher's to its own.");
   AddOptions(&arguments, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (PrintedHelp(options)) return absl::OkStatus();
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   if (arguments.student.empty() || arguments.teacher.empty() || arguments.data.path.empty()) {
     return absl::InvalidArgumentError("theorem needs --student DIR, --teacher DIR and --data DIR");
   }

@@ -11,6 +11,7 @@
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/config/config.h"
+#include "core/engine/torch_runner.h"
 #include "trainer/commands/commands.h"
 #include "trainer/dist/launch.h"
 #include "trainer/eval/validation.h"
@@ -124,7 +125,7 @@ absl::Status TrainCommand(int argc, char** argv) {
                       "Trains a model by a recipe: slotmatch_trainer train --config FILE");
   AddOptions(&arguments, &train, &options);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
-  if (PrintedHelp(options)) return absl::OkStatus();
+  if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   if (arguments.config.empty() && !arguments.from.empty()) arguments.config = kAdaptRecipe;
   if (arguments.config.empty()) {
     return absl::InvalidArgumentError("train needs --config FILE, or --from DIR and --data PATH");

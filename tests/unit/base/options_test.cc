@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/base/version.h"
 #include "tests/support/status_matchers.h"
 
 namespace slotmatch {
@@ -24,12 +25,12 @@ class OptionTableTest : public testing::Test {
     table_.Flag("fast", "be fast", &fast_);
   }
 
-  absl::StatusOr<std::vector<std::string>> Parse(std::vector<std::string> words) {
+  absl::StatusOr<std::vector<std::string>> Parse(std::vector<std::string> words, size_t most = 0) {
     words.insert(words.begin(), "prog");
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
-    return table_.Parse(static_cast<int>(words.size()), argv.data());
+    return table_.Parse(static_cast<int>(words.size()), argv.data(), most);
   }
 
   std::string name_ = "unset";
@@ -61,14 +62,14 @@ TEST_F(OptionTableTest, RepeatedOptionsKeepTheirOrder) {
 }
 
 TEST_F(OptionTableTest, LeavesPositionalArguments) {
-  EXPECT_THAT(Parse({"one", "--fast", "two", "--", "--name"}).value(),
+  EXPECT_THAT(Parse({"one", "--fast", "two", "--", "--name"}, 3).value(),
               ElementsAre("one", "two", "--name"));
   EXPECT_TRUE(fast_);
 }
 
 TEST_F(OptionTableTest, ParsesASecondTimeFromTheStart) {
-  ASSERT_THAT(Parse({"--name", "a", "x"}), IsOk());
-  EXPECT_THAT(Parse({"--name", "b", "y"}).value(), ElementsAre("y"));
+  ASSERT_THAT(Parse({"--name", "a", "x"}, 1), IsOk());
+  EXPECT_THAT(Parse({"--name", "b", "y"}, OptionTable::kAnyNumber).value(), ElementsAre("y"));
   EXPECT_EQ(name_, "b");
 }
 
@@ -89,18 +90,34 @@ TEST_F(OptionTableTest, WrongNumbersNameOptionAndText) {
   EXPECT_THAT(Parse({"--rate", "x"}), FailsWith(StatusCode::kInvalidArgument, "--rate"));
 }
 
-TEST_F(OptionTableTest, HelpAndVersionAreInEveryTable) {
-  ASSERT_THAT(Parse({"--help"}), IsOk());
-  EXPECT_TRUE(table_.help_asked());
-  EXPECT_FALSE(table_.version_asked());
+TEST_F(OptionTableTest, TheFirstArgumentTooManyIsNamed) {
+  EXPECT_THAT(Parse({"one", "two", "three"}, 1),
+              FailsWith(StatusCode::kInvalidArgument, "unexpected argument 'two'"));
+  EXPECT_THAT(Parse({"one"}, 1), IsOk());
+}
+
+TEST_F(OptionTableTest, NoAnswerUnlessAsked) {
+  ASSERT_THAT(Parse({"--fast"}), IsOk());
+  EXPECT_THAT(table_.Answer(), IsEmpty());
+}
+
+TEST_F(OptionTableTest, VersionIsTheProgramsWithItsLibraries) {
   ASSERT_THAT(Parse({"--version"}), IsOk());
-  EXPECT_TRUE(table_.version_asked());
+  EXPECT_EQ(table_.Answer("Library 1.2\n"), VersionText("prog", "Library 1.2\n"));
+}
+
+TEST_F(OptionTableTest, HelpIsAnsweredWhateverElseIsGiven) {
+  ASSERT_THAT(Parse({"--help", "stray"}), IsOk());
+  EXPECT_THAT(table_.Answer(), HasSubstr("Does things."));
 }
 
 TEST_F(OptionTableTest, HelpListsEveryOptionWithItsDefault) {
-  const std::string help = table_.Help();
-  for (const char* text : {"Does things.", "--name NAME", "[unset]", "--set PATH=VALUE", "repeated",
-                           "--count N", "[3]", "--rate X", "[0.5]", "--fast", "--help"}) {
+  table_.Epilog("More at the end.\n");
+  ASSERT_THAT(Parse({"--help"}), IsOk());
+  const std::string help = table_.Answer();
+  for (const char* text :
+       {"Does things.", "--name NAME", "[unset]", "--set PATH=VALUE", "repeated", "--count N",
+        "[3]", "--rate X", "[0.5]", "--fast", "--help", "\nMore at the end.\n"}) {
     EXPECT_THAT(help, HasSubstr(text));
   }
 }
