@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/heap.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
 #include "core/base/version.h"
@@ -61,6 +62,7 @@ absl::Status Dispatch(int argc, char** argv) {
 }  // namespace slotmatch
 
 int main(int argc, char** argv) {
+  slotmatch::KeepFreedMemory();
   slotmatch::InitLog("info", /*json=*/false);
   return slotmatch::ExitStatus("slotmatch_trainer", slotmatch::Dispatch(argc, argv));
 }

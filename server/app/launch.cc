@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/files.h"
+#include "core/base/heap.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
 #include "core/config/config.h"
@@ -63,8 +64,7 @@ std::string ReadyText(const ServerApp& app) {
 absl::Status Serve(const ServerOptions& options) {
   const sigset_t signals = BlockStopSignals();
   gpr_set_log_function(LogOfGrpc);
-  // Few arenas: with one per thread, freed frame buffers stay with each of them.
-  mallopt(M_ARENA_MAX, 2);
+  KeepFreedMemory();
   SM_INFO("starting {}", InitTorch(options.config.compute()));
   SM_ASSIGN_OR_RETURN(const auto app,
                       ServerApp::Start(options.config, MakeLoader(options.config.compute()),
