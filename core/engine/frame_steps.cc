@@ -110,6 +110,7 @@ MaskEntropy EntropyOf(absl::Span<const float> masks, int num_slots) {
   MaskEntropy entropy{0, std::vector<double>(num_slots)};
   const size_t tokens = masks.size() / num_slots;
   if (num_slots < 2 || tokens == 0) return entropy;
+  const double most_possible = std::log(num_slots);
   std::vector<int64_t> claimed(num_slots);
   for (size_t n = 0; n < tokens; ++n) {
     double sum = 0;
@@ -119,7 +120,7 @@ MaskEntropy EntropyOf(absl::Span<const float> masks, int num_slots) {
       if (share > 0) sum -= share * std::log(share);
       if (share > masks[most * tokens + n]) most = k;
     }
-    const double one = std::clamp(sum / std::log(num_slots), 0.0, 1.0);
+    const double one = std::clamp(sum / most_possible, 0.0, 1.0);
     entropy.mean += one / static_cast<double>(tokens);
     entropy.per_slot[most] += one;
     ++claimed[most];

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct ModelInfo {
   int input_height_px = 0;
   int input_width_px = 0;
   config::Preprocessing preprocessing;
-  config::Provenance provenance;
+  std::shared_ptr<const config::Provenance> provenance;  // null: unknown; shared by all sessions
 };
 
 // What a stream carries from frame to frame: the predicted slots. A value owned by its stream;

@@ -190,7 +190,7 @@ ModelInfo InfoOf(const ModelFiles& files, const VideoModel& model) {
   info.input_height_px = config.encoder().input_height_px();
   info.input_width_px = config.encoder().input_width_px();
   info.preprocessing = files.manifest.preprocessing();
-  info.provenance = files.manifest.provenance();
+  info.provenance = std::make_shared<config::Provenance>(files.manifest.provenance());
   return info;
 }
 

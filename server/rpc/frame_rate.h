@@ -1,6 +1,10 @@
 #pragma once
 
+#include <grpcpp/alarm.h>
+
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "absl/time/time.h"
 
@@ -27,5 +31,14 @@ class FrameRate {
   const absl::Duration period_, burst_;
   absl::Time due_ = absl::InfinitePast();  // of a frame that keeps the rate exactly
 };
+
+// Has `alarm` call `wake` of `owner` then, unless the owner is gone. The alarm keeps its callback
+// until it is set again, so that must not own the owner.
+template <class T>
+void WakeAt(absl::Time when, std::weak_ptr<T> owner, void (T::*wake)(), grpc::Alarm* alarm) {
+  alarm->Set(absl::ToChronoTime(when), [owner = std::move(owner), wake](bool) {
+    if (const auto alive = owner.lock()) (alive.get()->*wake)();
+  });
+}
 
 }  // namespace slotmatch

@@ -1,23 +1,15 @@
 #include "server/rpc/kserve_stream_reactor.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "core/base/status.h"
 #include "server/rpc/read_mark.h"
 
 namespace slotmatch {
-namespace {
 
-constexpr size_t kMaxSequences = 64;  // open at once in one call
-
-SessionReport::Model NameOf(const ModelRef& model) {
+SessionReport::Model KServeStreamReactor::NameOf(const ModelRef& model) {
   return {model->info().name, model->info().version};
 }
-
-}  // namespace
 
 KServeStreamReactor* KServeStreamReactor::Start(const ServiceContext* service,
                                                 grpc::CallbackServerContext* context) {
@@ -35,7 +27,8 @@ KServeStreamReactor::KServeStreamReactor(const ServiceContext* service,
       context_(context),
       call_(service, context, "bidi_stream", "ModelStreamInfer"),
       clock_(absl::Seconds(service->limits.session_idle_timeout_s()), absl::ZeroDuration(),
-             absl::Now()) {}
+             absl::Now()),
+      rate_(service->limits.max_frames_per_s()) {}
 
 KServeStreamReactor::Action KServeStreamReactor::NextAction() {
   if (finished_) return Action::kNone;
@@ -56,7 +49,11 @@ KServeStreamReactor::Action KServeStreamReactor::NextAction() {
     return Action::kFinish;
   }
   const bool full = exchanges_.size() >= static_cast<size_t>(service_->limits.max_queued_frames());
-  if (full || read_in_flight_) return Action::kNone;
+  if (full || read_in_flight_ || waiting_for_rate_) return Action::kNone;
+  if (absl::Now() < rate_.NextAt()) {
+    waiting_for_rate_ = true;
+    return Action::kWaitForRate;
+  }
   read_in_flight_ = true;
   return Action::kRead;
 }
@@ -74,8 +71,26 @@ void KServeStreamReactor::Advance() {
   });
 }
 
+void KServeStreamReactor::WaitForRate() {
+  absl::Time until;
+  {
+    absl::MutexLock lock(&mutex_);
+    until = rate_.NextAt();
+  }
+  WakeAt(until, weak_from_this(), &KServeStreamReactor::RateCame, &alarm_);
+}
+
+void KServeStreamReactor::RateCame() {
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting_for_rate_ = false;
+  }
+  Advance();
+}
+
 void KServeStreamReactor::Perform(Action action) {
   if (action == Action::kTryCancel) return context_->TryCancel();
+  if (action == Action::kWaitForRate) return WaitForRate();
   if (action == Action::kRead) {
     MarkUnread(&request_);
     return StartRead(&request_);
@@ -112,111 +127,6 @@ void KServeStreamReactor::OnReadDone(bool ok) {
   {
     absl::MutexLock lock(&mutex_);
     read_in_flight_ = false;
-  }
-  Advance();
-}
-
-void KServeStreamReactor::HandleRequest() {
-  Exchange exchange;
-  exchange.frame_id = next_frame_++;
-  exchange.model_name = request_.model_name();
-  exchange.id = request_.id();
-  absl::StatusOr<KServeInfer> infer = TakeInfer(&request_);
-  absl::StatusOr<Sequence> sequence =
-      infer.ok() ? SequenceOf(*infer) : absl::StatusOr<Sequence>(infer.status());
-  if (!sequence.ok()) {
-    AnswerError(sequence.status(), &exchange);
-    absl::MutexLock lock(&mutex_);
-    exchanges_.push_back(std::move(exchange));
-    return;
-  }
-  SourceFrame frame = std::move(infer->frame);
-  frame.id = exchange.frame_id;
-  call_.Received(&frame);
-  exchange.wanted = infer->outputs;
-  exchange.sequence = *sequence;
-  {
-    absl::MutexLock lock(&mutex_);
-    last_model_ = NameOf(sequence->model);
-    exchanges_.push_back(std::move(exchange));
-  }
-  sequence->session->Submit(std::move(frame));
-}
-
-absl::StatusOr<KServeStreamReactor::Sequence> KServeStreamReactor::NewSequence(bool tracked) {
-  SM_ASSIGN_OR_RETURN(ModelRef model,
-                      service_->models->Find(request_.model_name(), request_.model_version()));
-  StreamOptions options = KServeStreamOptions(service_->limits, service_->scheduler->policy());
-  options.tenant = call_.tenant();
-  if (tracked) options.tracker = model->tracker;
-  if (!admitted_) SM_RETURN_IF_ERROR(call_.Admit(model->info(), &options));
-  admitted_ = true;
-  auto session =
-      StreamSession::Create(SegmenterOf(model), options, service_->scheduler, service_->pool,
-                            [weak = weak_from_this()](FrameOutcome outcome) {
-                              if (auto reactor = weak.lock()) reactor->Answer(std::move(outcome));
-                            });
-  return Sequence{std::move(model), std::move(session)};
-}
-
-absl::StatusOr<KServeStreamReactor::Sequence> KServeStreamReactor::SequenceOf(
-    const KServeInfer& infer) {
-  if (infer.sequence.empty()) return NewSequence(/*tracked=*/false);
-  const SequenceKey key(request_.model_name(), request_.model_version(), infer.sequence);
-  Sequence sequence;
-  size_t others;
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto it = sequences_.find(key);
-    if (it != sequences_.end()) sequence = it->second;
-    others = sequences_.size() - (it == sequences_.end() ? 0 : 1);
-  }
-  if (infer.sequence_start) {
-    if (others >= kMaxSequences) {
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "a call has at most ", kMaxSequences, " sequences; end one, or open another stream"));
-    }
-    SM_ASSIGN_OR_RETURN(sequence, NewSequence(/*tracked=*/true));
-  } else if (sequence.session == nullptr) {
-    SM_RETURN_IF_ERROR(
-        service_->models->Find(request_.model_name(), request_.model_version()).status());
-    return absl::FailedPreconditionError(absl::StrCat(
-        "sequence ", infer.sequence, " is not open; its first request needs sequence_start"));
-  }
-  absl::MutexLock lock(&mutex_);
-  if (infer.sequence_end) {
-    sequences_.erase(key);
-  } else {
-    sequences_[key] = sequence;
-  }
-  return sequence;
-}
-
-void KServeStreamReactor::AnswerError(const absl::Status& status, Exchange* exchange) {
-  exchange->response.set_error_message(std::string(status.message()));
-  exchange->response.mutable_infer_response()->set_model_name(exchange->model_name);
-  exchange->response.mutable_infer_response()->set_id(exchange->id);
-  exchange->ready = absl::Now();
-}
-
-void KServeStreamReactor::Answer(FrameOutcome outcome) {
-  Exchange* exchange;
-  {
-    absl::MutexLock lock(&mutex_);
-    exchange = &exchanges_[outcome.id - exchanges_.front().frame_id];
-  }
-  exchange->trace = call_.Done(outcome, exchange->sequence.model->info().name);
-  if (outcome.result.ok()) {
-    FillInferResponse(*outcome.result, exchange->sequence.model->info(), exchange->wanted,
-                      exchange->id, exchange->response.mutable_infer_response());
-    service_->metrics->ResultSent(exchange->response.ByteSizeLong());
-    exchange->ready = absl::Now();
-  } else {
-    AnswerError(outcome.result.status(), exchange);
-  }
-  {
-    absl::MutexLock lock(&mutex_);
-    exchange->sequence.session = nullptr;
   }
   Advance();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
 #include <deque>
@@ -15,6 +16,7 @@
 #include "core/engine/stream_session.h"
 #include "inference/grpc_service.grpc.pb.h"
 #include "server/rpc/frame_call.h"
+#include "server/rpc/frame_rate.h"
 #include "server/rpc/kserve_convert.h"
 #include "server/rpc/pump.h"
 #include "server/rpc/service_context.h"
@@ -24,7 +26,8 @@ namespace slotmatch {
 
 // One ModelStreamInfer call. A request with a sequence_id belongs to a session of this call, from
 // sequence_start to sequence_end; one without is a frame without a past. At most max_queued_frames
-// requests are inside: those of a sequence are computed one after the other, others beside them.
+// requests are inside, and they are read at max_frames_per_s: those of a sequence are computed one
+// after the other, others beside them.
 // Answers leave in the order of the requests. What is wrong with a request is its answer's
 // error_message; the call goes on.
 //
@@ -50,7 +53,7 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
   SessionReport Report() const override;
 
  private:
-  enum class Action { kNone, kTryCancel, kWrite, kRead, kFinish };
+  enum class Action { kNone, kTryCancel, kWrite, kRead, kWaitForRate, kFinish };
   // Model name, version and sequence_id as the requests have them: a sequence stays with the model
   // it began with.
   using SequenceKey = std::tuple<std::string, std::string, std::string>;
@@ -71,10 +74,14 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
   };
 
   KServeStreamReactor(const ServiceContext* service, grpc::CallbackServerContext* context);
+  static SessionReport::Model NameOf(const ModelRef& model);
   Action NextAction() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Starts the operations that are due.
   void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
   void Perform(Action action) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Advances again when the next frame may come.
+  void WaitForRate() ABSL_LOCKS_EXCLUDED(mutex_);
+  void RateCame() ABSL_LOCKS_EXCLUDED(mutex_);
   void HandleRequest() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Sequence> SequenceOf(const KServeInfer& infer) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Sequence> NewSequence(bool tracked);
@@ -111,6 +118,9 @@ class KServeStreamReactor : public grpc::ServerBidiReactor<inference::ModelInfer
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
   SessionClock clock_ ABSL_GUARDED_BY(mutex_);
   absl::Time write_began_ ABSL_GUARDED_BY(mutex_);
+  FrameRate rate_ ABSL_GUARDED_BY(mutex_);  // of the call, whatever its sequences
+  bool waiting_for_rate_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Alarm alarm_;  // set by the drainer only
 };
 
 }  // namespace slotmatch

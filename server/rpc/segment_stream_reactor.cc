@@ -73,16 +73,15 @@ void SegmentStreamReactor::WaitForRate() {
     absl::MutexLock lock(&mutex_);
     until = ReadAt();
   }
-  // The alarm keeps its callback until it is set again, so that must not own this.
-  alarm_.Set(absl::ToChronoTime(until), [weak = weak_from_this()](bool) {
-    const auto reactor = weak.lock();
-    if (reactor == nullptr) return;
-    {
-      absl::MutexLock lock(&reactor->mutex_);
-      reactor->waiting_for_rate_ = false;
-    }
-    reactor->Advance();
-  });
+  WakeAt(until, weak_from_this(), &SegmentStreamReactor::RateCame, &alarm_);
+}
+
+void SegmentStreamReactor::RateCame() {
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting_for_rate_ = false;
+  }
+  Advance();
 }
 
 SegmentStreamReactor::Action SegmentStreamReactor::NextAction() {

@@ -72,6 +72,7 @@ class SegmentStreamReactor
   absl::Time ReadAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Advances again at that time.
   void WaitForRate() ABSL_LOCKS_EXCLUDED(mutex_);
+  void RateCame() ABSL_LOCKS_EXCLUDED(mutex_);
   // Starts the operations that are due.
   void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
   void Perform(Action action) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
+#include "server/rpc/model_convert.h"
 #include "server/rpc/segment_stream_reactor.h"
 #include "server/rpc/session_events.h"
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "server/rpc/clip_reactor.h"
+#include "server/rpc/model_convert.h"
 #include "server/rpc/segment_stream_reactor.h"
 #include "server/rpc/unary_answer.h"
 #include "server/rpc/wire_convert.h"

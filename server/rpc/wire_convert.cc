@@ -119,33 +119,6 @@ void FillTimings(const FrameTimings& from, v1::Timings* to) {
 
 }  // namespace
 
-v1::ModelInfo ToWire(const ModelInfo& info) {
-  v1::ModelInfo wire;
-  wire.set_name(info.name);
-  wire.set_version(info.version);
-  wire.set_digest(info.digest);
-  wire.set_role(info.role);
-  wire.set_num_slots(info.num_slots);
-  wire.set_slot_dim(info.slot_dim);
-  wire.set_grid_height(info.grid_height);
-  wire.set_grid_width(info.grid_width);
-  wire.set_input_height(info.input_height_px);
-  wire.set_input_width(info.input_width_px);
-  v1::Training* training = wire.mutable_training();
-  training->set_data(info.provenance.data());
-  training->set_recipe(info.provenance.recipe());
-  training->set_seed(info.provenance.seed());
-  training->set_steps(info.provenance.steps());
-  training->set_commit(info.provenance.commit());
-  for (const config::Score& score : info.provenance.scores()) {
-    v1::Score* to = training->add_scores();
-    to->set_dataset(score.dataset());
-    to->set_metric(score.metric());
-    to->set_value(score.value());
-  }
-  return wire;
-}
-
 v1::Limits ToWire(const config::LimitsConfig& limits) {
   v1::Limits wire;
   wire.set_max_message_bytes(limits.max_message_bytes());

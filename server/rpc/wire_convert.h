@@ -9,7 +9,6 @@
 // Between the wire's messages and the engine's types; no computation.
 namespace slotmatch {
 
-v1::ModelInfo ToWire(const ModelInfo& info);
 v1::Limits ToWire(const config::LimitsConfig& limits);
 
 // What a session asked for. UNIMPLEMENTED names a value this server does not know, INVALID_ARGUMENT

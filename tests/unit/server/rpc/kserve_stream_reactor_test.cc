@@ -183,6 +183,19 @@ TEST_F(KServeStreamTest, RequestsInsideAreBounded) {
   EXPECT_TRUE(stream.Finish().ok());
 }
 
+TEST_F(KServeStreamTest, RequestsAreReadAtTheRate) {
+  config_.mutable_limits()->set_max_frames_per_s(5);
+  config_.mutable_limits()->set_max_queued_frames(32);
+  StartApp();
+  InferStream stream(channel_);
+  const absl::Time start = absl::Now();
+  for (int i = 0; i < 10; ++i) stream.Send(absl::StrCat(i % 2), Picture(i), i < 2);
+  stream.SendDone();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(stream.Read().error_message(), "");
+  EXPECT_GE(absl::Now() - start, absl::Milliseconds(900)) << "five at once, five a second later";
+  EXPECT_TRUE(stream.Finish().ok());
+}
+
 TEST_F(KServeStreamTest, WhatIsWrongIsSaidInItsTurnAndTheCallGoesOn) {
   StartApp();
   InferStream stream(channel_);
