@@ -2,6 +2,9 @@
 
 #include <torch/torch.h>
 
+#include <map>
+
+#include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/image/preprocess.h"
 #include "core/model/model_io.h"
@@ -10,6 +13,17 @@ namespace slotmatch {
 namespace {
 
 constexpr size_t kEncodeBatch = 8;  // only the recurrence is sequential, the encoder is not
+
+// All that decides a model's tokens of a frame.
+std::string EncoderKey(const config::Manifest& manifest) {
+  for (const config::WeightPart& part : manifest.parts()) {
+    if (part.role() != "backbone") continue;
+    return absl::StrCat(part.sha256(), part.key_prefix(), "|",
+                        manifest.model().encoder().SerializeAsString(), "|",
+                        manifest.preprocessing().SerializeAsString());
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -27,6 +41,7 @@ absl::StatusOr<VideoSegmenter> VideoSegmenter::Open(const std::string& model_dir
   SM_ASSIGN_OR_RETURN(const VideoModel model, LoadVideoModel(files));
   SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, Of(model, files.manifest));
   if (!mask_source.empty()) segmenter.decoder_masks_ = mask_source == "decoder";
+  segmenter.encoder_key_ = EncoderKey(files.manifest);
   return segmenter;
 }
 
@@ -44,9 +59,7 @@ absl::StatusOr<VideoSegmenter> VideoSegmenter::Of(const VideoModel& model,
   return segmenter;
 }
 
-absl::Status VideoSegmenter::SegmentFrames(const std::vector<DatasetFrame>& frames,
-                                           int64_t clip_frames, Position* position,
-                                           const Visitor& visit) {
+torch::Tensor VideoSegmenter::Encode(const std::vector<DatasetFrame>& frames) {
   const auto& encoder = model_->config().encoder();
   const auto count = static_cast<int64_t>(frames.size());
   torch::Tensor pixels =
@@ -57,9 +70,14 @@ absl::Status VideoSegmenter::SegmentFrames(const std::vector<DatasetFrame>& fram
                encoder.input_width_px(),
                absl::MakeSpan(pixels.data_ptr<float>() + i * frame_values, frame_values));
   }
-  const torch::Tensor features =
-      model_->Transform(model_->NormalizeTokens(model_->Encode(pixels)));  // [B, N, S]
-  for (int64_t i = 0; i < count; ++i) {
+  return model_->Encode(pixels);
+}
+
+absl::Status VideoSegmenter::SegmentFrames(const std::vector<DatasetFrame>& frames,
+                                           const torch::Tensor& tokens, int64_t clip_frames,
+                                           Position* position, const Visitor& visit) {
+  const torch::Tensor features = model_->Transform(model_->NormalizeTokens(tokens));  // [B, N, S]
+  for (int64_t i = 0; i < tokens.size(0); ++i) {
     if (!position->state.slots.defined() || (clip_frames > 0 && position->step == clip_frames)) {
       *position = {model_->InferenceState(1), 0, {}};
     }
@@ -91,10 +109,16 @@ absl::Status VideoSegmenter::SegmentWithAll(std::vector<VideoSegmenter>* models,
   std::vector<DatasetFrame> frames;
   std::vector<Position> positions(models->size());
   const auto flush = [&]() -> absl::Status {
+    std::map<std::string, torch::Tensor> encoded;
     for (size_t i = 0; i < models->size(); ++i) {
+      VideoSegmenter& model = (*models)[i];
+      const std::string key =
+          model.encoder_key_.empty() ? absl::StrCat("model ", i) : model.encoder_key_;
+      torch::Tensor& tokens = encoded[key];
+      if (!tokens.defined()) tokens = model.Encode(frames);
       SM_RETURN_IF_ERROR(
-          (*models)[i].SegmentFrames(frames, clip_frames, &positions[i],
-                                     [&](const SegmentedFrame& frame) { return visit(i, frame); }));
+          model.SegmentFrames(frames, tokens, clip_frames, &positions[i],
+                              [&](const SegmentedFrame& frame) { return visit(i, frame); }));
     }
     frames.clear();
     return absl::OkStatus();

@@ -42,8 +42,9 @@ class VideoSegmenter {
                        const Visitor& visit);
 
   using ModelVisitor = std::function<absl::Status(size_t model, const SegmentedFrame&)>;
-  // The same for several models on one reading of the video. With `clip_frames` > 0 the state
-  // starts again after every so many frames.
+  // The same for several models on one reading of the video; models of one backbone that see the
+  // same pixels share its tokens. With `clip_frames` > 0 the state starts again after every so many
+  // frames.
   static absl::Status SegmentWithAll(std::vector<VideoSegmenter>* models,
                                      const VideoDataset& dataset, int64_t video, bool with_labels,
                                      int64_t clip_frames, const ModelVisitor& visit);
@@ -59,10 +60,14 @@ class VideoSegmenter {
     int64_t step = 0;  // frames since the clip began
     TrackState tracks;
   };
-  absl::Status SegmentFrames(const std::vector<DatasetFrame>& frames, int64_t clip_frames,
-                             Position* position, const Visitor& visit);
+  // Raw backbone tokens [B, N, D] of the frames.
+  torch::Tensor Encode(const std::vector<DatasetFrame>& frames);
+  // Tokens are those of Encode().
+  absl::Status SegmentFrames(const std::vector<DatasetFrame>& frames, const torch::Tensor& tokens,
+                             int64_t clip_frames, Position* position, const Visitor& visit);
 
   config::Manifest manifest_;
+  std::string encoder_key_;  // equal: Encode() is; empty: not known
   std::optional<Tracker> tracker_;
   bool decoder_masks_ = false;
   VideoModel model_{nullptr};

@@ -76,6 +76,7 @@ constexpr Range<config::DatasetConfig> kDatasetRanges[] = {
     {"max_fps", [](const config::DatasetConfig& c) { return c.max_fps(); }, 0, kMost},
     {"held_out_videos",
      [](const config::DatasetConfig& c) -> double { return c.held_out_videos(); }, 0, kMostInt},
+    {"every", [](const config::DatasetConfig& c) -> double { return c.every(); }, 1, kMostInt},
 };
 
 constexpr Range<config::LossConfig> kLossRanges[] = {

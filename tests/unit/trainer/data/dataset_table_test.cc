@@ -111,6 +111,27 @@ TEST(OpenDataset, UnknownKindListsTheRows) {
             "images, video");
 }
 
+TEST(OpenDataset, EveryTakesTheFirstOfSoManyVideos) {
+  const TempDir root;
+  for (const std::string name : {"a", "b", "c", "d"}) {
+    std::filesystem::create_directories(root.File(name));
+    for (const std::string frame : {"/0.png", "/1.png"}) {
+      root.Write(name + frame, PngBytes(MakePicture(8, 8, name[0] + frame[1])));
+    }
+  }
+  const auto all = OpenDataset(Config("frames", root.path())).value();
+  ASSERT_EQ(all->num_videos(), 4);
+  config::DatasetConfig config = Config("frames", root.path());
+  config.set_every(3);
+  const auto some = OpenDataset(config).value();
+  ASSERT_EQ(some->num_videos(), 2);
+  EXPECT_EQ(some->video_name(1), all->video_name(3));
+  EXPECT_EQ(some->ContentKey(1).value(), all->ContentKey(3).value());
+  EXPECT_EQ(CountFrames(*some, 1), 2);
+  config.set_every(0);
+  EXPECT_THAT(std::string(OpenDataset(config).status().message()), HasSubstr("every is 0"));
+}
+
 TEST(OpenDataset, MissingPathIsNotFound) {
   const absl::Status status = OpenDataset(Config("frames", "samples/nothing")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);

@@ -8,12 +8,6 @@
 namespace slotmatch {
 namespace {
 
-Contingency Count(const LabelMap& truth, const LabelMap& prediction, int num_slots) {
-  Contingency counts(num_slots);
-  counts.Add(truth, prediction);
-  return counts;
-}
-
 TEST(Contingency, CountsSharedPixelsAndAreas) {
   const Contingency counts = Count(Map(kGtA), Map(kPredA), 3);
   EXPECT_EQ(counts.num_rows(), 3);

@@ -8,12 +8,6 @@
 namespace slotmatch {
 namespace {
 
-Contingency Count(const LabelMap& truth, const LabelMap& prediction, int num_slots) {
-  Contingency counts(num_slots);
-  counts.Add(truth, prediction);
-  return counts;
-}
-
 TEST(MeanIou, OverlapLetsObjectsShareASlotAndHungarianDoesNot) {
   const Contingency counts = Count(Map(kGtA), Map(kAllZero), 1);
   EXPECT_DOUBLE_EQ(*MeanIou(counts, Matching::kOverlap), 0.25);

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/image/mask_codec.h"
+#include "trainer/eval/contingency.h"
 
 namespace slotmatch {
 
@@ -18,6 +19,17 @@ inline LabelMap Map(const std::string& rows) {
   }
   map.width = static_cast<int>(map.labels.size()) / map.height;
   return map;
+}
+
+// Both maps' pixels counted together.
+inline Contingency Count(const LabelMap& truth, const LabelMap& prediction, int num_slots) {
+  Contingency counts(num_slots);
+  counts.Add(truth, prediction);
+  return counts;
+}
+inline Contingency Count(const std::string& truth, const std::string& prediction,
+                         int num_slots = 3) {
+  return Count(Map(truth), Map(prediction), num_slots);
 }
 
 // The reference's vectors (4 x 4).

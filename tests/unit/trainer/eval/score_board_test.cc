@@ -8,7 +8,7 @@
 namespace slotmatch {
 namespace {
 
-constexpr double kTolerance = 5e-11;  // the vectors are printed with ten digits
+constexpr double kTenDigits = 5e-11;  // the vectors are printed with ten digits
 
 using Frames = std::vector<std::pair<const char*, const char*>>;
 
@@ -22,8 +22,8 @@ Scores AddVideo(ScoreBoard* board, const Frames& frames) {
 void ExpectScores(const Scores& scores, const std::string& level, int64_t items, double fg_ari,
                   double mbo) {
   EXPECT_EQ(ScoreOf(scores, level + "_mbo").items, items);
-  EXPECT_NEAR(ScoreOf(scores, level + "_fg_ari").value, fg_ari, kTolerance);
-  EXPECT_NEAR(ScoreOf(scores, level + "_mbo").value, mbo, kTolerance);
+  EXPECT_NEAR(ScoreOf(scores, level + "_fg_ari").value, fg_ari, kTenDigits);
+  EXPECT_NEAR(ScoreOf(scores, level + "_mbo").value, mbo, kTenDigits);
 }
 
 const Frames& E1() {

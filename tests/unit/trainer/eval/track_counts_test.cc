@@ -7,12 +7,6 @@
 namespace slotmatch {
 namespace {
 
-Contingency Count(const char* truth, const char* prediction) {
-  Contingency counts(3);
-  counts.Add(Map(truth), Map(prediction));
-  return counts;
-}
-
 TEST(TrackCounts, SlotsThatSwapKeepTheirObjectsIds) {
   TrackCounts tracks;
   tracks.AddFrame(Count("1122", "0011"), {5, 6, 0});

@@ -7,12 +7,6 @@
 namespace slotmatch {
 namespace {
 
-Contingency Count(const char* truth, const char* prediction, int num_slots = 3) {
-  Contingency counts(num_slots);
-  counts.Add(Map(truth), Map(prediction));
-  return counts;
-}
-
 int64_t Switches(const std::vector<std::pair<const char*, const char*>>& frames) {
   IdentitySwitches switches;
   for (const auto& [truth, prediction] : frames) switches.AddFrame(Count(truth, prediction));

@@ -94,6 +94,35 @@ TEST_F(VideoSegmenterTest, ClipsStartAgainAndAllModelsSeeTheSameFrames) {
                   .ok());
 }
 
+// Whether tokens are shared or not, a model's slots are those it has alone.
+TEST_F(VideoSegmenterTest, ModelsBesideOthersAnswerAsAlone) {
+  config::ModelConfig narrow = TinyModelConfig();
+  narrow.mutable_encoder()->set_depth(1);
+  const std::string other = WriteTinyModelDirectory(FreshDirectory("video_segmenter_2"), narrow);
+  const std::string directories[] = {directory_, other, directory_};
+  std::vector<VideoSegmenter> models;
+  for (const std::string& directory : directories) {
+    models.push_back(VideoSegmenter::Open(directory).value());
+  }
+  std::vector<std::vector<torch::Tensor>> together(3);
+  const absl::Status status = VideoSegmenter::SegmentWithAll(
+      &models, *dataset_, 0, false, 0, [&](size_t model, const SegmentedFrame& frame) {
+        together[model].push_back(frame.slots.clone());
+        return absl::OkStatus();
+      });
+  ASSERT_TRUE(status.ok()) << status;
+  for (size_t i = 0; i < models.size(); ++i) {
+    size_t frame = 0;
+    ASSERT_TRUE(models[i]
+                    .Segment(*dataset_, 0, false,
+                             [&](const SegmentedFrame& alone) {
+                               EXPECT_TRUE(alone.slots.equal(together[i][frame++])) << i;
+                               return absl::OkStatus();
+                             })
+                    .ok());
+  }
+}
+
 TEST_F(VideoSegmenterTest, VisitorsStatusEndsTheVideo) {
   int seen = 0;
   const absl::Status status =
