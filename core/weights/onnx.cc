@@ -6,19 +6,17 @@
 #include <cstring>
 #include <limits>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/weights/onnx_linear.h"
 #include "core/weights/onnx_message.h"
+#include "core/weights/shown_name.h"
 
 namespace slotmatch {
 namespace {
 
 using Bytes = absl::Span<const uint8_t>;
 using google::protobuf::io::CodedInputStream;
-
-constexpr size_t kMaxNameShown = 200;
 
 // Field numbers of onnx.proto3.
 constexpr int kModelGraph = 7;
@@ -174,8 +172,7 @@ absl::StatusOr<TensorView> ViewOf(const Initializer& tensor, ArchiveContents* co
 
 absl::Status AddInitializer(Bytes bytes, ArchiveContents* contents) {
   SM_ASSIGN_OR_RETURN(const Initializer tensor, ParseInitializer(bytes));
-  const std::string shown = absl::StrCat(
-      "initializer '", absl::Utf8SafeCHexEscape(tensor.name.substr(0, kMaxNameShown)), "'");
+  const std::string shown = absl::StrCat("initializer ", ShownName(tensor.name));
   if (tensor.name.empty()) return absl::DataLossError("an initializer has no name");
   absl::StatusOr<TensorView> view = ViewOf(tensor, contents);
   if (!view.ok()) return Annotate(view.status(), shown);

@@ -1,16 +1,14 @@
 #include <algorithm>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/weights/pickle_machine.h"
+#include "core/weights/shown_name.h"
 
 // The opcodes that name globals, and those that would call them or change what they made.
 
 namespace slotmatch {
 namespace {
-
-constexpr size_t kMaxNameShown = 200;
 
 bool IsSequence(const PickleValue& value) {
   return value.kind == PickleKind::kList || value.kind == PickleKind::kTuple;
@@ -29,9 +27,8 @@ absl::Status PickleMachine::PushGlobal(absl::string_view module, absl::string_vi
   });
   if (row == globals_.end()) {
     return absl::DataLossError(
-        absl::StrCat("would load '", absl::CHexEscape(module.substr(0, kMaxNameShown)), ".",
-                     absl::CHexEscape(attribute.substr(0, kMaxNameShown)),
-                     "'; only tensors, storages, OrderedDict and plain containers are read"));
+        absl::StrCat("would load ", ShownName(absl::StrCat(module, ".", attribute)),
+                     "; only tensors, storages, OrderedDict and plain containers are read"));
   }
   PickleValue value;
   value.kind = PickleKind::kGlobal;

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/files.h"
 #include "core/base/status.h"
+#include "core/weights/shown_name.h"
 
 namespace slotmatch {
 namespace {
@@ -17,17 +17,12 @@ using nlohmann::json;
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own cap
 constexpr size_t kMaxMembers = 8;                  // an entry has 3
-constexpr size_t kMaxNameShown = 200;
 constexpr char kMetadataKey[] = "__metadata__";
 
 struct Range {
   uint64_t begin, end;
   absl::string_view name;  // of the map's key
 };
-
-std::string Shown(absl::string_view name) {
-  return absl::StrCat("'", absl::Utf8SafeCHexEscape(name.substr(0, kMaxNameShown)), "'");
-}
 
 absl::Status ReadShape(const json& entry, TensorView* view) {
   const auto shape = entry.find("shape");
@@ -53,7 +48,7 @@ absl::StatusOr<TensorView> ReadEntry(const json& entry, absl::Span<const uint8_t
   }
   const DType* known = FindDType(dtype->get_ref<const std::string&>());
   if (known == nullptr) {
-    return absl::DataLossError("dtype " + Shown(dtype->get_ref<const std::string&>()) +
+    return absl::DataLossError("dtype " + ShownName(dtype->get_ref<const std::string&>()) +
                                " is not supported");
   }
   view.dtype = *known;
@@ -82,7 +77,7 @@ absl::Status CheckCover(std::vector<Range> ranges, uint64_t data_size) {
   for (const Range& range : ranges) {
     if (range.begin != position) {
       return absl::DataLossError(
-          absl::StrCat("tensor ", Shown(range.name), " begins at ", range.begin, ", ", position,
+          absl::StrCat("tensor ", ShownName(range.name), " begins at ", range.begin, ", ", position,
                        " was expected: ", range.begin < position ? "overlap" : "gap"));
     }
     position = range.end;
@@ -145,11 +140,11 @@ class HeaderReader {
   }
 
   std::string Where() const {
-    return in_metadata_ ? "metadata" : absl::StrCat("tensor ", Shown(name_));
+    return in_metadata_ ? "metadata" : absl::StrCat("tensor ", ShownName(name_));
   }
 
   absl::Status Wrong(absl::string_view why) const {
-    return absl::DataLossError(absl::StrCat(Where(), ": ", Shown(key_), " ", why));
+    return absl::DataLossError(absl::StrCat(Where(), ": ", ShownName(key_), " ", why));
   }
 
   absl::Status TakeKey(int depth, const std::string& key) {
@@ -165,13 +160,13 @@ class HeaderReader {
       is_new = keys_.insert(key).second;
       if (keys_.size() > kMaxMembers) return Wrong("is one member too many");
     }
-    return is_new ? absl::OkStatus() : absl::DataLossError("duplicate key " + Shown(key));
+    return is_new ? absl::OkStatus() : absl::DataLossError("duplicate key " + ShownName(key));
   }
 
   absl::Status TakeMetadata(const json& value) {
     if (!value.is_string()) return absl::DataLossError("metadata holds more than strings");
     if (contents_->metadata.emplace(key_, value.get<std::string>()).second) return absl::OkStatus();
-    return absl::DataLossError("duplicate key " + Shown(key_));
+    return absl::DataLossError("duplicate key " + ShownName(key_));
   }
 
   absl::Status TakeEntry(const json& entry) {

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/weights/shown_name.h"
 #include "core/weights/torch_tensor.h"
 
 namespace slotmatch {
@@ -24,11 +25,6 @@ constexpr uint64_t kCopyFactor = 4;
 constexpr uint64_t kEntryBytes = 256;  // of a map's node, a shape and what is around them
 constexpr int kMaxDepth = 64;
 constexpr size_t kMaxTextBytes = 4096;
-constexpr size_t kMaxNameShown = 200;
-
-std::string Shown(const std::string& name) {
-  return absl::StrCat("'", absl::Utf8SafeCHexEscape(name.substr(0, kMaxNameShown)), "'");
-}
 
 absl::StatusOr<std::string> KeyText(const PickleValue& key) {
   switch (key.kind) {
@@ -81,7 +77,7 @@ class Flattener {
   absl::Status Visit(const PickleValue& value, const std::string& name, int depth) {
     if (depth > kMaxDepth) {
       return absl::DataLossError(
-          absl::StrCat(Shown(name), " is nested deeper than ", kMaxDepth, " levels"));
+          absl::StrCat(ShownName(name), " is nested deeper than ", kMaxDepth, " levels"));
     }
     switch (value.kind) {
       case PickleKind::kDict:
@@ -92,10 +88,10 @@ class Flattener {
         return VisitList(value, name, depth);
       case PickleKind::kCall: {
         const absl::Status added = AddTensor(value, name.empty() ? "tensor" : name);
-        return added.ok() ? added : Annotate(added, "tensor " + Shown(name));
+        return added.ok() ? added : Annotate(added, "tensor " + ShownName(name));
       }
       case PickleKind::kPersistent:
-        return absl::DataLossError(Shown(name) + " is a storage outside of a tensor");
+        return absl::DataLossError(ShownName(name) + " is a storage outside of a tensor");
       default:
         return AddScalar(value, name);
     }
@@ -112,7 +108,7 @@ class Flattener {
     const absl::Span<const PickleValue> items = heap_.items(dict);
     for (size_t i = 0; i + 1 < items.size(); i += 2) {
       const absl::StatusOr<std::string> key = KeyText(items[i]);
-      if (!key.ok()) return Annotate(key.status(), Shown(name));
+      if (!key.ok()) return Annotate(key.status(), ShownName(name));
       SM_ASSIGN_OR_RETURN(const std::string child, Join(name, *key));
       SM_RETURN_IF_ERROR(Visit(items[i + 1], child, depth + 1));
     }
@@ -165,7 +161,7 @@ class Flattener {
   absl::Status AddText(const std::string& name, std::string text) {
     SM_RETURN_IF_ERROR(names_->Charge(kEntryBytes + text.size()));
     if (contents_->metadata.emplace(name, std::move(text)).second) return absl::OkStatus();
-    return absl::DataLossError(Shown(name) + " stands in the file twice");
+    return absl::DataLossError(ShownName(name) + " stands in the file twice");
   }
 
   const PickleHeap& heap_;

@@ -14,8 +14,8 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-MetricFamily Family(const std::string& name, const std::string& help, MetricType type,
-                    double value) {
+MetricFamily FamilyOf(const std::string& name, const std::string& help, MetricType type,
+                      double value) {
   MetricFamily family;
   family.name = name;
   family.help = help;
@@ -77,17 +77,18 @@ std::vector<MetricFamily> ProcessFamilies() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   return {
-      Family("process_cpu_seconds_total", "User and system CPU time.", MetricType::Counter,
-             (stat[kUserTicks] + stat[kSystemTicks]) / ticks),
-      Family("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
-             stat[kResidentPages] * static_cast<double>(sysconf(_SC_PAGESIZE))),
-      Family("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge, stat[kVirtual]),
-      Family("process_open_fds", "Open file descriptors.", MetricType::Gauge, OpenFiles()),
-      Family("process_max_fds", "Limit of open file descriptors.", MetricType::Gauge,
-             static_cast<double>(files.rlim_cur)),
-      Family("process_threads", "Threads.", MetricType::Gauge, stat[kThreads]),
-      Family("process_start_time_seconds", "Start time, seconds since the epoch.",
-             MetricType::Gauge, BootTime() + stat[kStart] / ticks),
+      FamilyOf("process_cpu_seconds_total", "User and system CPU time.", MetricType::Counter,
+               (stat[kUserTicks] + stat[kSystemTicks]) / ticks),
+      FamilyOf("process_resident_memory_bytes", "Resident memory.", MetricType::Gauge,
+               stat[kResidentPages] * static_cast<double>(sysconf(_SC_PAGESIZE))),
+      FamilyOf("process_virtual_memory_bytes", "Virtual memory.", MetricType::Gauge,
+               stat[kVirtual]),
+      FamilyOf("process_open_fds", "Open file descriptors.", MetricType::Gauge, OpenFiles()),
+      FamilyOf("process_max_fds", "Limit of open file descriptors.", MetricType::Gauge,
+               static_cast<double>(files.rlim_cur)),
+      FamilyOf("process_threads", "Threads.", MetricType::Gauge, stat[kThreads]),
+      FamilyOf("process_start_time_seconds", "Start time, seconds since the epoch.",
+               MetricType::Gauge, BootTime() + stat[kStart] / ticks),
   };
 }
 
@@ -117,7 +118,7 @@ std::vector<MetricFamily> ScrapeCollector::Collect() const {
   }
   for (const Row& row : rows_) {
     if (families.empty() || families.back().name != row.name) {
-      families.push_back(Family(row.name, row.help, MetricType::Gauge, 0));
+      families.push_back(FamilyOf(row.name, row.help, MetricType::Gauge, 0));
       families.back().metric.clear();
     }
     ClientMetric metric;

@@ -16,8 +16,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 // A Motion JPEG file of `count` frames.
 std::string WriteVideo(const TempDir& dir, int count) {
   const std::string path = dir.File("video.avi");
@@ -39,27 +37,27 @@ std::string WithOrientation(const std::string& jpeg, char orientation) {
 
 TEST(OpenFrameSource, MissingFilesAreNotFound) {
   EXPECT_THAT(OpenFrameSource("/nonexistent/video.mp4"),
-              FailsWith(StatusCode::kNotFound, "/nonexistent/video.mp4"));
-  EXPECT_THAT(OpenFrameSource(""), FailsWith(StatusCode::kNotFound, ""));
+              FailsWith(absl::StatusCode::kNotFound, "/nonexistent/video.mp4"));
+  EXPECT_THAT(OpenFrameSource(""), FailsWith(absl::StatusCode::kNotFound, ""));
 }
 
 TEST(OpenFrameSource, FilesThatAreNoVideoAreDataLoss) {
   const TempDir dir;
   EXPECT_THAT(OpenFrameSource(dir.Write("x.mp4", "this is no video")),
-              FailsWith(StatusCode::kDataLoss, "x.mp4"));
+              FailsWith(absl::StatusCode::kDataLoss, "x.mp4"));
   EXPECT_THAT(OpenFrameSource(dir.Write("empty.mp4", "")),
-              FailsWith(StatusCode::kDataLoss, "empty.mp4"));
+              FailsWith(absl::StatusCode::kDataLoss, "empty.mp4"));
 }
 
 TEST(OpenFrameSource, CamerasAndStreamsThatDoNotAnswerAreUnavailable) {
-  EXPECT_THAT(OpenFrameSource("987"), FailsWith(StatusCode::kUnavailable, "camera 987"));
+  EXPECT_THAT(OpenFrameSource("987"), FailsWith(absl::StatusCode::kUnavailable, "camera 987"));
   EXPECT_THAT(OpenFrameSource("rtsp://127.0.0.1:1/x"),
-              FailsWith(StatusCode::kUnavailable, "stream"));
+              FailsWith(absl::StatusCode::kUnavailable, "stream"));
 }
 
 TEST(OpenFrameSource, DeviceThatIsNoCameraIsUnavailable) {
   EXPECT_THAT(OpenFrameSource("/dev/null"),
-              FailsWith(StatusCode::kUnavailable, "camera /dev/null"));
+              FailsWith(absl::StatusCode::kUnavailable, "camera /dev/null"));
 }
 
 TEST(OpenFrameSource, PatternsGiveTheFilesTheyMatchInNameOrder) {
@@ -77,7 +75,7 @@ TEST(OpenFrameSource, PatternsGiveTheFilesTheyMatchInNameOrder) {
   ASSERT_EQ(frames.size(), 3u);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(frames[i].bgr.cols, 10 + i);
   EXPECT_THAT(OpenFrameSource(dir.File("h*.png")),
-              FailsWith(StatusCode::kNotFound, "no file matches"));
+              FailsWith(absl::StatusCode::kNotFound, "no file matches"));
 }
 
 TEST(OpenFrameSource, FileWithAPatternsCharactersInItsNameIsAFile) {
@@ -110,7 +108,7 @@ TEST(FolderSource, GivesPicturesInNameOrderWithTheirOwnBytes) {
 TEST(FolderSource, FolderWithoutPicturesIsNotFound) {
   const TempDir dir;
   dir.Write("readme.txt", "no picture");
-  EXPECT_THAT(OpenFrameSource(dir.path()), FailsWith(StatusCode::kNotFound, dir.path()));
+  EXPECT_THAT(OpenFrameSource(dir.path()), FailsWith(absl::StatusCode::kNotFound, dir.path()));
 }
 
 TEST(FolderSource, DamagedPictureIsNamedAfterTheOnesBefore) {
@@ -119,7 +117,7 @@ TEST(FolderSource, DamagedPictureIsNamedAfterTheOnesBefore) {
   dir.Write("2.png", "no picture");
   std::vector<ClientFrame> frames;
   EXPECT_THAT(ReadAll(OpenFrameSource(dir.path())->get(), &frames),
-              FailsWith(StatusCode::kDataLoss, "2.png"));
+              FailsWith(absl::StatusCode::kDataLoss, "2.png"));
   EXPECT_EQ(frames.size(), 1u);
 }
 
@@ -153,7 +151,7 @@ TEST(CaptureSource, CutVideoGivesWhatIsThereThenDataLoss) {
   const auto source = OpenFrameSource(dir.Write("cut.avi", whole.substr(0, whole.size() / 2)));
   ASSERT_THAT(source, IsOk());
   std::vector<ClientFrame> frames;
-  EXPECT_THAT(ReadAll(source->get(), &frames), FailsWith(StatusCode::kDataLoss, "cut.avi"));
+  EXPECT_THAT(ReadAll(source->get(), &frames), FailsWith(absl::StatusCode::kDataLoss, "cut.avi"));
   EXPECT_GT(frames.size(), 5u);
   EXPECT_LT(frames.size(), 40u);
 }

@@ -10,8 +10,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 // `count` frames, the n-th n + 1 pixels wide, then the end. `given` counts across sources.
 class Camera : public FrameSource {
  public:
@@ -87,7 +85,7 @@ TEST_F(LiveSourceTest, SourceThatStaysAwayIsUnavailable) {
     return absl::UnavailableError("gone");
   };
   const auto source = Open(0, absl::Milliseconds(100), again);
-  EXPECT_THAT(source->Next(), FailsWith(StatusCode::kUnavailable, "camera broke off"));
+  EXPECT_THAT(source->Next(), FailsWith(absl::StatusCode::kUnavailable, "camera broke off"));
 }
 
 TEST_F(LiveSourceTest, StopEndsAWaitForAFrame) {

@@ -16,7 +16,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
@@ -191,7 +190,8 @@ TEST_F(ResultSinkTest, FolderThatCannotBeMadeIsReported) {
   dir_.Write("file", "x");
   SinkOptions options;
   options.folder = dir_.File("file/out");
-  EXPECT_THAT(ResultSink::Open(options, {}), FailsWith(StatusCode::kAlreadyExists, "file/out"));
+  EXPECT_THAT(ResultSink::Open(options, {}),
+              FailsWith(absl::StatusCode::kAlreadyExists, "file/out"));
 }
 
 TEST_F(ResultSinkTest, GridMasksGrowToThePicture) {
@@ -212,9 +212,9 @@ TEST_F(ResultSinkTest, AnswersThatDoNotFitThePictureAreDataLoss) {
   other_size.mutable_result()->set_source_width(4000);
   cut.mutable_result()->mutable_mask()->mutable_data()->pop_back();
   empty.mutable_result()->clear_mask();
-  EXPECT_THAT(sink->Add(frame_, other_size), FailsWith(StatusCode::kDataLoss, "4000x16"));
-  EXPECT_EQ(sink->Add(frame_, cut).code(), StatusCode::kDataLoss);
-  EXPECT_EQ(sink->Add(frame_, empty).code(), StatusCode::kDataLoss);
+  EXPECT_THAT(sink->Add(frame_, other_size), FailsWith(absl::StatusCode::kDataLoss, "4000x16"));
+  EXPECT_EQ(sink->Add(frame_, cut).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(sink->Add(frame_, empty).code(), absl::StatusCode::kDataLoss);
 }
 
 }  // namespace

@@ -15,8 +15,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 class ResumingStreamTest : public ServerFixture {
  protected:
   // Leads to whichever server runs; UNAVAILABLE while none does.
@@ -99,7 +97,7 @@ TEST_F(ResumingStreamTest, GivesUpWhenNobodyTakesTheSessionOver) {
   frame.set_encoded(PngBytes(MakePicture(8, 8)));
   Down();
   ASSERT_TRUE((*stream)->Send(frame));
-  EXPECT_THAT((*stream)->Receive(), FailsWith(StatusCode::kUnavailable, "no server took"));
+  EXPECT_THAT((*stream)->Receive(), FailsWith(absl::StatusCode::kUnavailable, "no server took"));
   frame.set_frame_id(1);
   EXPECT_FALSE((*stream)->Send(frame));
 }
@@ -147,7 +145,8 @@ TEST_F(ResumingStreamTest, WhatNoServerWouldAnswerOtherwiseIsNotTriedAgain) {
   Up();
   v1::SessionConfig config;
   config.set_model("nobody");
-  EXPECT_THAT(ResumingStream::Open(Options(), config), FailsWith(StatusCode::kNotFound, "nobody"));
+  EXPECT_THAT(ResumingStream::Open(Options(), config),
+              FailsWith(absl::StatusCode::kNotFound, "nobody"));
   auto stream = ResumingStream::Open(Options(), {});
   ASSERT_THAT(stream, IsOk());
   v1::Frame frame;
@@ -157,7 +156,7 @@ TEST_F(ResumingStreamTest, WhatNoServerWouldAnswerOtherwiseIsNotTriedAgain) {
   ASSERT_THAT((*stream)->Receive(), IsOk());
   frame.set_frame_id(4);
   ASSERT_TRUE((*stream)->Send(frame));
-  EXPECT_THAT((*stream)->Receive(), FailsWith(StatusCode::kOutOfRange, "4"));
+  EXPECT_THAT((*stream)->Receive(), FailsWith(absl::StatusCode::kOutOfRange, "4"));
 }
 
 TEST_F(ResumingStreamTest, CancelEndsWaitingCallsInEveryState) {
@@ -168,7 +167,7 @@ TEST_F(ResumingStreamTest, CancelEndsWaitingCallsInEveryState) {
     absl::SleepFor(absl::Milliseconds(50));
     (*stream)->Cancel();
   });
-  EXPECT_THAT((*stream)->Receive(), FailsWith(StatusCode::kCancelled, ""));
+  EXPECT_THAT((*stream)->Receive(), FailsWith(absl::StatusCode::kCancelled, ""));
   canceller.join();
   EXPECT_FALSE((*stream)->Send(v1::Frame()));
   stream = ResumingStream::Open(Options(), {});

@@ -17,8 +17,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 class SegmentVideoTest : public ServerFixture {
  protected:
   // A folder of `count` pictures as the source.
@@ -64,7 +62,7 @@ TEST_F(SegmentVideoTest, FramesAreOfTheSchedulingClassAskedFor) {
   EXPECT_EQ(Metric("slotmatch_queue_wait_seconds_count{class=\"batch\"}"), 3);
   options.scheduling_class = "express";
   EXPECT_THAT(SegmentVideo(connect_, options).status,
-              FailsWith(StatusCode::kInvalidArgument, "express"));
+              FailsWith(absl::StatusCode::kInvalidArgument, "express"));
 }
 
 TEST_F(SegmentVideoTest, GridAndNoMasksWorkToo) {
@@ -85,7 +83,7 @@ TEST_F(SegmentVideoTest, WrongOptionsAreUsageErrorsBeforeAnythingIsSent) {
     SegmentOptions options = Options(1);
     spoil(&options);
     const SegmentReport report = SegmentVideo(connect_, options);
-    EXPECT_THAT(report.status, FailsWith(StatusCode::kInvalidArgument, text));
+    EXPECT_THAT(report.status, FailsWith(absl::StatusCode::kInvalidArgument, text));
     EXPECT_EQ(report.summary, nullptr);
   };
   expect("--masks is 'all'", [](SegmentOptions* options) { options->masks = "all"; });
@@ -102,14 +100,15 @@ TEST_F(SegmentVideoTest, MissingSourceIsNotFound) {
   SegmentOptions options = Options(0);
   options.source = dir_.File("nothing.mp4");
   EXPECT_THAT(SegmentVideo(connect_, options).status,
-              FailsWith(StatusCode::kNotFound, "nothing.mp4"));
+              FailsWith(absl::StatusCode::kNotFound, "nothing.mp4"));
 }
 
 TEST_F(SegmentVideoTest, UnknownModelIsNotFoundAndWritesNothing) {
   StartApp();
   SegmentOptions options = Options(2);
   options.model = "nobody";
-  EXPECT_THAT(SegmentVideo(connect_, options).status, FailsWith(StatusCode::kNotFound, "nobody"));
+  EXPECT_THAT(SegmentVideo(connect_, options).status,
+              FailsWith(absl::StatusCode::kNotFound, "nobody"));
   EXPECT_FALSE(std::filesystem::exists(dir_.File("out")));
 }
 
@@ -118,7 +117,7 @@ TEST_F(SegmentVideoTest, DamagedSourceKeepsTheResultsBeforeIt) {
   const SegmentOptions options = Options(4);
   dir_.Write("in/102.png", "no picture");
   const SegmentReport report = SegmentVideo(connect_, options);
-  EXPECT_THAT(report.status, FailsWith(StatusCode::kDataLoss, "102.png"));
+  EXPECT_THAT(report.status, FailsWith(absl::StatusCode::kDataLoss, "102.png"));
   ASSERT_NE(report.summary, nullptr);
   EXPECT_EQ(report.summary->at("frames"), 2);
   EXPECT_EQ(report.summary->at("status"), "DATA_LOSS");
@@ -142,7 +141,7 @@ TEST_F(SegmentVideoTest, StopEndsAsCancelledWithTheResultsUpToThere) {
   std::atomic<bool> stop{true};
   options.stop = &stop;
   const SegmentReport report = SegmentVideo(connect_, options);
-  EXPECT_THAT(report.status, FailsWith(StatusCode::kCancelled, "interrupted"));
+  EXPECT_THAT(report.status, FailsWith(absl::StatusCode::kCancelled, "interrupted"));
   EXPECT_EQ(report.summary->at("frames"), 0);
 }
 
@@ -157,7 +156,7 @@ TEST_F(SegmentVideoTest, ServerThatGoesAwayIsReportedAndTheResultsStay) {
   });
   const SegmentReport report = SegmentVideo(connect_, options);
   killer.join();
-  EXPECT_THAT(report.status, FailsWith(StatusCode::kUnavailable, "shut down"));
+  EXPECT_THAT(report.status, FailsWith(absl::StatusCode::kUnavailable, "shut down"));
   ASSERT_NE(report.summary, nullptr);
   EXPECT_GE(report.summary->at("frames").get<int>(), 3);
   EXPECT_LT(report.summary->at("frames").get<int>(), 40);
@@ -170,7 +169,7 @@ TEST_F(SegmentVideoTest, FolderThatCannotBeWrittenIsReported) {
   SegmentOptions options = Options(2);
   options.out = dir_.File("in/100.png");
   EXPECT_THAT(SegmentVideo(connect_, options).status,
-              FailsWith(StatusCode::kAlreadyExists, "100.png"));
+              FailsWith(absl::StatusCode::kAlreadyExists, "100.png"));
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
 using testing::ElementsAre;
 
 v1::ModelInfo Model() {
@@ -81,14 +80,14 @@ TEST_F(SlotFileTest, ResultsOfAnotherShapeAreDataLoss) {
   ASSERT_THAT(file, IsOk());
   v1::FrameResult result = Result(7);
   result.mutable_slots(1)->mutable_vector()->pop_back();
-  EXPECT_THAT((*file)->Add(result), FailsWith(StatusCode::kDataLoss, "2 slots of 3 numbers"));
+  EXPECT_THAT((*file)->Add(result), FailsWith(absl::StatusCode::kDataLoss, "2 slots of 3 numbers"));
   result.mutable_slots()->RemoveLast();
-  EXPECT_THAT((*file)->Add(result), FailsWith(StatusCode::kDataLoss, "frame 7"));
+  EXPECT_THAT((*file)->Add(result), FailsWith(absl::StatusCode::kDataLoss, "frame 7"));
 }
 
 TEST_F(SlotFileTest, FileThatCannotBeMadeIsReported) {
   EXPECT_THAT(SlotFile::Create(dir_.File("no/such/folder"), Model()),
-              FailsWith(StatusCode::kAlreadyExists, "no/such/folder"));
+              FailsWith(absl::StatusCode::kAlreadyExists, "no/such/folder"));
 }
 
 }  // namespace

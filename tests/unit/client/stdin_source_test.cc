@@ -12,8 +12,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 // A file that holds `bytes`, as standard input would.
 struct Pipe {
   explicit Pipe(const std::string& bytes) {
@@ -42,19 +40,21 @@ TEST_F(MotionJpegSource, SplitsPicturesAndSkipsWhatIsBetween) {
 }
 
 TEST_F(MotionJpegSource, OtherInputIsDataLoss) {
-  EXPECT_THAT(Read(""), FailsWith(StatusCode::kDataLoss, "no Motion JPEG"));
-  EXPECT_THAT(Read(std::string(100000, 'x')), FailsWith(StatusCode::kDataLoss, "no Motion JPEG"));
+  EXPECT_THAT(Read(""), FailsWith(absl::StatusCode::kDataLoss, "no Motion JPEG"));
+  EXPECT_THAT(Read(std::string(100000, 'x')),
+              FailsWith(absl::StatusCode::kDataLoss, "no Motion JPEG"));
 }
 
 TEST_F(MotionJpegSource, EndInsideAPictureIsDataLossAfterTheWholeOnes) {
   const std::string jpeg = JpegBytes(MakePicture(32, 24, 1));
   EXPECT_THAT(Read(jpeg + jpeg.substr(0, jpeg.size() / 2)),
-              FailsWith(StatusCode::kDataLoss, "middle of a picture"));
+              FailsWith(absl::StatusCode::kDataLoss, "middle of a picture"));
   EXPECT_EQ(frames_.size(), 1u);
 }
 
 TEST_F(MotionJpegSource, DamagedPictureIsDataLoss) {
-  EXPECT_THAT(Read("\xFF\xD8 no picture \xFF\xD9"), FailsWith(StatusCode::kDataLoss, "picture 0"));
+  EXPECT_THAT(Read("\xFF\xD8 no picture \xFF\xD9"),
+              FailsWith(absl::StatusCode::kDataLoss, "picture 0"));
 }
 
 // A thumbnail is a whole JPEG file inside a segment of the picture.
@@ -94,14 +94,15 @@ TEST(RawStdin, EndInsideAPictureIsDataLoss) {
   const Pipe pipe("1234567");
   std::vector<ClientFrame> frames;
   EXPECT_THAT(ReadAll(OpenStdin("gray:2x2", pipe.file.get())->get(), &frames),
-              FailsWith(StatusCode::kDataLoss, "middle of a picture"));
+              FailsWith(absl::StatusCode::kDataLoss, "middle of a picture"));
   EXPECT_EQ(frames.size(), 1u);
 }
 
 TEST(RawStdin, FormatsThatAreNoneAreRefused) {
   for (const char* format : {"", "gif", "bgr24", "bgr24:", "bgr24:2", "bgr24:0x5", "bgr24:-1x5",
                              "bgr24:99999x5", "bgr24:2x2x2", "yuv420p:2x2"}) {
-    EXPECT_THAT(OpenStdin(format, stdin), FailsWith(StatusCode::kInvalidArgument, "--stdin-format"))
+    EXPECT_THAT(OpenStdin(format, stdin),
+                FailsWith(absl::StatusCode::kInvalidArgument, "--stdin-format"))
         << format;
   }
 }

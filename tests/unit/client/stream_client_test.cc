@@ -13,8 +13,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 class StreamClientTest : public ServerFixture {
  protected:
   static v1::Frame Frame(uint64_t id) {
@@ -28,7 +26,7 @@ class StreamClientTest : public ServerFixture {
 TEST_F(StreamClientTest, ConnectGivesUpWhenNobodyAnswers) {
   const absl::Time start = absl::Now();
   EXPECT_THAT(Connect({"127.0.0.1:1"}, absl::Milliseconds(300)),
-              FailsWith(StatusCode::kUnavailable, "127.0.0.1:1"));
+              FailsWith(absl::StatusCode::kUnavailable, "127.0.0.1:1"));
   EXPECT_LT(absl::Now() - start, absl::Seconds(10));
 }
 
@@ -38,7 +36,7 @@ TEST_F(StreamClientTest, HealthAndModelsOfAServer) {
   ASSERT_THAT(channel, IsOk());
   EXPECT_THAT(CheckHealth(*channel, "readiness", absl::Seconds(20)), IsOk());
   EXPECT_THAT(CheckHealth(*channel, "nobody", absl::Seconds(20)),
-              FailsWith(StatusCode::kNotFound, "nobody"));
+              FailsWith(absl::StatusCode::kNotFound, "nobody"));
   const auto models = ListModels(*channel, absl::Seconds(20));
   ASSERT_THAT(models, IsOk());
   EXPECT_EQ(models->default_model(), "fake");
@@ -66,10 +64,12 @@ TEST_F(StreamClientTest, RefusedSessionsGiveTheServersStatus) {
   StartApp();
   v1::SessionConfig config;
   config.set_model("nobody");
-  EXPECT_THAT(StreamClient::Open(channel_, config), FailsWith(StatusCode::kNotFound, "'nobody'"));
+  EXPECT_THAT(StreamClient::Open(channel_, config),
+              FailsWith(absl::StatusCode::kNotFound, "'nobody'"));
   const auto first = StreamClient::Open(channel_, {});
   ASSERT_THAT(first, IsOk());
-  EXPECT_THAT(StreamClient::Open(channel_, {}), FailsWith(StatusCode::kResourceExhausted, "all 1"));
+  EXPECT_THAT(StreamClient::Open(channel_, {}),
+              FailsWith(absl::StatusCode::kResourceExhausted, "all 1"));
 }
 
 TEST_F(StreamClientTest, StreamThatTheServerEndsGivesItsStatus) {
@@ -79,7 +79,7 @@ TEST_F(StreamClientTest, StreamThatTheServerEndsGivesItsStatus) {
   (*client)->Send(Frame(2));
   ASSERT_THAT((*client)->Receive(), IsOk());
   (*client)->Send(Frame(2));
-  EXPECT_THAT((*client)->Receive(), FailsWith(StatusCode::kOutOfRange, "frame_id"));
+  EXPECT_THAT((*client)->Receive(), FailsWith(absl::StatusCode::kOutOfRange, "frame_id"));
   EXPECT_TRUE(Eventually([&] { return !(*client)->Send(Frame(3)); }));
 }
 

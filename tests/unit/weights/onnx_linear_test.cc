@@ -6,23 +6,12 @@
 #include "core/base/files.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/weights/wire_fields.h"
 
 namespace slotmatch {
 namespace {
 
 using testing::ElementsAre;
-
-// Messages of protocol buffers by hand.
-std::string Field(int number, const std::string& bytes) {
-  std::string field(1, static_cast<char>(number << 3 | 2));
-  for (size_t size = bytes.size(); true; size >>= 7) {
-    field += static_cast<char>((size & 0x7f) | (size > 0x7f ? 0x80 : 0));
-    if (size <= 0x7f) return field + bytes;
-  }
-}
-std::string Number(int number, int value) {
-  return {static_cast<char>(number << 3), static_cast<char>(value)};
-}
 
 std::string Initializer(const std::string& name, const std::vector<int>& shape,
                         const std::string& bytes) {

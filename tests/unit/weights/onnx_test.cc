@@ -7,6 +7,7 @@
 
 #include "tests/support/status_matchers.h"
 #include "tests/unit/weights/torch_bytes.h"
+#include "tests/unit/weights/wire_fields.h"
 
 namespace slotmatch {
 namespace {
@@ -14,29 +15,18 @@ namespace {
 using absl::StatusCode;
 using testing::ElementsAre;
 
-std::string Varint(uint64_t number) {
-  std::string bytes;
-  for (; number >= 0x80; number >>= 7) bytes.push_back(static_cast<char>(number | 0x80));
-  bytes.push_back(static_cast<char>(number));
-  return bytes;
-}
-std::string Number(int field, uint64_t number) { return Varint(field << 3) + Varint(number); }
-std::string Bytes(int field, const std::string& bytes) {
-  return Varint(field << 3 | 2) + Varint(bytes.size()) + bytes;
-}
-
 std::string Tensor(const std::string& name, uint64_t type, const std::vector<uint64_t>& dims,
                    int field, const std::string& data) {
   std::string tensor;
   for (const uint64_t side : dims) tensor += Number(1, side);
-  return tensor + Number(2, type) + Bytes(8, name) + Bytes(field, data);
+  return tensor + Number(2, type) + Field(8, name) + Field(field, data);
 }
 // A model whose graph has these initializers and a node.
 std::string Model(const std::vector<std::string>& initializers) {
-  std::string graph = Bytes(1, Bytes(4, "Identity")) + Bytes(2, "graph");
-  for (const std::string& tensor : initializers) graph += Bytes(5, tensor);
-  return Number(1, 8) + Bytes(2, "producer") + Bytes(7, graph) + Bytes(8, Number(2, 17)) +
-         Bytes(14, Bytes(1, "key") + Bytes(2, "value"));
+  std::string graph = Field(1, Field(4, "Identity")) + Field(2, "graph");
+  for (const std::string& tensor : initializers) graph += Field(5, tensor);
+  return Number(1, 8) + Field(2, "producer") + Field(7, graph) + Field(8, Number(2, 17)) +
+         Field(14, Field(1, "key") + Field(2, "value"));
 }
 
 class OnnxTest : public testing::Test {
@@ -80,14 +70,14 @@ TEST_F(OnnxTest, ReadsRawAndTypedData) {
 
 TEST_F(OnnxTest, ReadsPackedDims) {
   const std::string tensor =
-      Bytes(1, Varint(1) + Varint(2)) + Number(2, 1) + Bytes(8, "w") + Bytes(9, Floats({1, 2}));
+      Field(1, Varint(1) + Varint(2)) + Number(2, 1) + Field(8, "w") + Field(9, Floats({1, 2}));
   ASSERT_THAT(Read(Model({tensor})), IsOk());
   EXPECT_THAT(contents_.tensors.at("w").shape, ElementsAre(1, 2));
 }
 
 TEST_F(OnnxTest, ExternalDataIsRefusedWithAWayOut) {
-  const std::string location = Bytes(13, Bytes(1, "location") + Bytes(2, "w.bin"));
-  const std::string tensor = Number(2, 1) + Bytes(8, "w") + location + Number(14, 1);
+  const std::string location = Field(13, Field(1, "location") + Field(2, "w.bin"));
+  const std::string tensor = Number(2, 1) + Field(8, "w") + location + Number(14, 1);
   EXPECT_THAT(Read(Model({tensor})),
               FailsWith(StatusCode::kDataLoss,
                         "initializer 'w': is kept in another file; save the model with its "
@@ -107,7 +97,7 @@ TEST_F(OnnxTest, DataMustFitTheShape) {
   why(Tensor("w", 1, {UINT64_MAX}, 9, ""), "shape holds -1");
   why(Tensor("w", 1, std::vector<uint64_t>(17, 1), 9, ""), "more than 16 axes");
   why(Tensor("w", 8, {1}, 6, "x"), "elements of ONNX type 8 are not read");
-  why(Tensor("w", 1, {2}, 9, Floats({1})) + Bytes(9, Floats({2})), "in pieces");
+  why(Tensor("w", 1, {2}, 9, Floats({1})) + Field(9, Floats({2})), "in pieces");
   why(Tensor("", 1, {}, 9, Floats({1})), "has no name");
   why(Tensor("\xff", 1, {}, 9, Floats({1})), "UTF-8");
 }

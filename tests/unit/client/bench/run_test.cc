@@ -14,8 +14,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 class RunBenchTest : public ServerFixture {
  protected:
   // The program with these arguments, against the test's server unless they name one.
@@ -56,14 +54,15 @@ TEST_F(RunBenchTest, LoadIsOfTheSchedulingClassAskedFor) {
   StartApp();
   ASSERT_THAT(Run({"--class", "realtime"}), IsOk());
   EXPECT_GT(Metric("slotmatch_queue_wait_seconds_count{class=\"realtime\"}"), 0);
-  EXPECT_THAT(Run({"--class", "express"}), FailsWith(StatusCode::kInvalidArgument, "express"));
+  EXPECT_THAT(Run({"--class", "express"}),
+              FailsWith(absl::StatusCode::kInvalidArgument, "express"));
 }
 
 TEST_F(RunBenchTest, LatencyOverTheBoundIsSaidWithTheFiguresWritten) {
   StartApp();
   const std::string json = dir_.File("bench.json");
   EXPECT_THAT(Run({"--max-p99", "0.0001", "--json", json}),
-              FailsWith(StatusCode::kDeadlineExceeded, "over --max-p99"));
+              FailsWith(absl::StatusCode::kDeadlineExceeded, "over --max-p99"));
   EXPECT_EQ(nlohmann::json::parse(ReadFile(json).value()).size(), 1u);
 }
 
@@ -72,7 +71,7 @@ TEST_F(RunBenchTest, LevelThatCannotBeOpenedDoesNotKeepTheOthersFromBeingMeasure
   StartApp();
   const std::string json = dir_.File("bench.json");
   EXPECT_THAT(Run({"--sessions", "2,1", "--json", json}),
-              FailsWith(StatusCode::kResourceExhausted, "session"));
+              FailsWith(absl::StatusCode::kResourceExhausted, "session"));
   EXPECT_EQ(nlohmann::json::parse(ReadFile(json).value()).size(), 1u);
 }
 
@@ -83,22 +82,22 @@ TEST_F(RunBenchTest, WrongArgumentsAreNamed) {
     const char* fragment;
   };
   for (const Row& row :
-       {Row{{"--fps", "fast"}, StatusCode::kInvalidArgument, "--fps"},
-        Row{{"--sessions", "0"}, StatusCode::kInvalidArgument, "--sessions"},
-        Row{{"--distribution", "bell"}, StatusCode::kInvalidArgument, "--distribution"},
-        Row{{"--policy", "some"}, StatusCode::kInvalidArgument, "--policy"},
-        Row{{"--window", "0"}, StatusCode::kInvalidArgument, "--window"},
-        Row{{"--in-flight", "0"}, StatusCode::kInvalidArgument, "--in-flight"},
-        Row{{"--percentile", "101"}, StatusCode::kInvalidArgument, "--percentile"},
-        Row{{"stray"}, StatusCode::kInvalidArgument, "stray"},
-        Row{{"--video", "no_such.mp4"}, StatusCode::kNotFound, "no_such.mp4"},
+       {Row{{"--fps", "fast"}, absl::StatusCode::kInvalidArgument, "--fps"},
+        Row{{"--sessions", "0"}, absl::StatusCode::kInvalidArgument, "--sessions"},
+        Row{{"--distribution", "bell"}, absl::StatusCode::kInvalidArgument, "--distribution"},
+        Row{{"--policy", "some"}, absl::StatusCode::kInvalidArgument, "--policy"},
+        Row{{"--window", "0"}, absl::StatusCode::kInvalidArgument, "--window"},
+        Row{{"--in-flight", "0"}, absl::StatusCode::kInvalidArgument, "--in-flight"},
+        Row{{"--percentile", "101"}, absl::StatusCode::kInvalidArgument, "--percentile"},
+        Row{{"stray"}, absl::StatusCode::kInvalidArgument, "stray"},
+        Row{{"--video", "no_such.mp4"}, absl::StatusCode::kNotFound, "no_such.mp4"},
         Row{{"--server", "127.0.0.1:1", "--connect-timeout", "0.2"},
-            StatusCode::kUnavailable,
+            absl::StatusCode::kUnavailable,
             "no server"}}) {
     EXPECT_THAT(Run(row.arguments), FailsWith(row.code, row.fragment));
   }
   StartApp();
-  EXPECT_THAT(Run({"--model", "nobody"}), FailsWith(StatusCode::kNotFound, "nobody"));
+  EXPECT_THAT(Run({"--model", "nobody"}), FailsWith(absl::StatusCode::kNotFound, "nobody"));
 }
 
 }  // namespace

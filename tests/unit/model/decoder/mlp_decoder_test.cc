@@ -14,7 +14,7 @@ config::DecoderConfig Config(int hidden, int layers) {
   return config;
 }
 
-std::shared_ptr<Decoder> MakeDecoder() {
+std::shared_ptr<Decoder> MakeMlp() {
   torch::manual_seed(10);
   return MakeMlpDecoder({/*slot_dim=*/8, /*num_tokens=*/16, /*token_dim=*/5}, Config(12, 2));
 }
@@ -45,7 +45,7 @@ TEST(MlpDecoder, EqualsTheReference) {
 // The shortcuts (split first layer, mixing before the last product) against the definition.
 TEST(MlpDecoder, EqualsItsDefinition) {
   torch::NoGradGuard no_grad;
-  const auto decoder = MakeDecoder();
+  const auto decoder = MakeMlp();
   decoder->to(torch::kFloat64);
   const auto p = decoder->named_parameters();
   for (const char* layer : {"0", "2", "4"}) {  // biases start at zero and would test nothing

@@ -11,7 +11,7 @@ namespace slotmatch {
 namespace {
 
 // S=4, N=2, D=3, one allocator block of two heads, renderer 5 x 2.
-std::shared_ptr<Decoder> MakeDecoder() {
+std::shared_ptr<Decoder> MakeSlotMixer() {
   torch::manual_seed(11);
   config::DecoderConfig config;
   config.set_hidden_dim(5);
@@ -56,14 +56,15 @@ const std::vector<std::string>& Keys() {
 }
 
 TEST(SlotMixerDecoder, KeysEqualTheReferenceCheckpoints) {
-  EXPECT_THAT(MakeDecoder()->named_parameters().keys(), testing::UnorderedElementsAreArray(Keys()));
+  EXPECT_THAT(MakeSlotMixer()->named_parameters().keys(),
+              testing::UnorderedElementsAreArray(Keys()));
 }
 
 // K=3 slots of tag 79, parameters of tags 80 on in the order of Keys(), norm weights around 1;
 // computed in float64 from the reference's definition, statement by statement.
 TEST(SlotMixerDecoder, EqualsTheReference) {
   torch::NoGradGuard no_grad;
-  const auto decoder = MakeDecoder();
+  const auto decoder = MakeSlotMixer();
   decoder->to(torch::kFloat64);
   double tag = 80;
   for (const std::string& key : Keys()) {

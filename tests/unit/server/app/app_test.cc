@@ -19,7 +19,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
 using testing::HasSubstr;
 
 // Everything a server on the loopback answers to one HTTP request.
@@ -126,14 +125,14 @@ TEST_F(ServerAppTest, FailedWarmUpIsAFailedStart) {
     return fake;
   };
   EXPECT_THAT(ServerApp::Start(Serving(config_, {"a/1"}), load),
-              FailsWith(StatusCode::kInternal, "broken"));
+              FailsWith(absl::StatusCode::kInternal, "broken"));
 }
 
 TEST_F(ServerAppTest, RefusesWrongModels) {
   EXPECT_THAT(ServerApp::Start(config_, FakeLoader()),
-              FailsWith(StatusCode::kFailedPrecondition, "no model"));
+              FailsWith(absl::StatusCode::kFailedPrecondition, "no model"));
   EXPECT_THAT(ServerApp::Start(Serving(config_, {"a/1", "a/1"}), FakeLoader()),
-              FailsWith(StatusCode::kFailedPrecondition, "'a'"));
+              FailsWith(absl::StatusCode::kFailedPrecondition, "'a'"));
 }
 
 TEST_F(ServerAppTest, TakenPortsAreUnavailable) {
@@ -144,9 +143,9 @@ TEST_F(ServerAppTest, TakenPortsAreUnavailable) {
   same_metrics.mutable_listen()->set_metrics_address(
       absl::StrCat("127.0.0.1:", app_->metrics_port()));
   EXPECT_THAT(ServerApp::Start(Serving(same_grpc, {"a/1"}), FakeLoader()),
-              FailsWith(StatusCode::kUnavailable, "cannot listen"));
+              FailsWith(absl::StatusCode::kUnavailable, "cannot listen"));
   EXPECT_THAT(ServerApp::Start(Serving(same_metrics, {"a/1"}), FakeLoader()),
-              FailsWith(StatusCode::kUnavailable, "metrics"));
+              FailsWith(absl::StatusCode::kUnavailable, "metrics"));
 }
 
 TEST_F(ServerAppTest, MetricsAreServedOverHttp) {

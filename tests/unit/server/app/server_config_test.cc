@@ -12,10 +12,9 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
 using testing::HasSubstr;
 
-constexpr StatusCode kWrong = StatusCode::kFailedPrecondition;
+constexpr StatusCode kWrong = absl::StatusCode::kFailedPrecondition;
 
 absl::StatusOr<ServerOptions> Parse(std::vector<std::string> words) {
   words.insert(words.begin(), "slotmatch_server");
@@ -67,15 +66,16 @@ TEST(ParseServerOptions, HelpAndVersionNeedNothingElse) {
 }
 
 TEST(ParseServerOptions, WrongCommandLinesAreUsageErrors) {
-  EXPECT_THAT(Parse({"--modle", "a"}), FailsWith(StatusCode::kInvalidArgument, "--modle"));
-  EXPECT_THAT(Parse({"--model"}), FailsWith(StatusCode::kInvalidArgument, "--model"));
-  EXPECT_THAT(Parse({"--model", "a", "extra"}), FailsWith(StatusCode::kInvalidArgument, "'extra'"));
+  EXPECT_THAT(Parse({"--modle", "a"}), FailsWith(absl::StatusCode::kInvalidArgument, "--modle"));
+  EXPECT_THAT(Parse({"--model"}), FailsWith(absl::StatusCode::kInvalidArgument, "--model"));
+  EXPECT_THAT(Parse({"--model", "a", "extra"}),
+              FailsWith(absl::StatusCode::kInvalidArgument, "'extra'"));
 }
 
 TEST(ParseServerOptions, WrongSettingsAreConfigurationErrors) {
   const TempDir dir;
   EXPECT_THAT(Parse({}), FailsWith(kWrong, "--model DIR"));
-  EXPECT_THAT(Parse({"--config", dir.File("no")}), FailsWith(StatusCode::kNotFound, "no"));
+  EXPECT_THAT(Parse({"--config", dir.File("no")}), FailsWith(absl::StatusCode::kNotFound, "no"));
   EXPECT_THAT(Parse({"--config", dir.Write("c", "limits { max_sesions: 1 }")}),
               FailsWith(kWrong, "max_sesions"));
   EXPECT_THAT(Parse({"--model", "a", "--set", "limits.nothing=1"}), FailsWith(kWrong, "nothing"));

@@ -12,8 +12,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 class ModelRepository : public testing::Test {
  protected:
   std::string Make(const std::string& path) {
@@ -32,8 +30,10 @@ TEST_F(ModelRepository, EmptyVersionIsTheHighestNumber) {
   EXPECT_EQ(FindInRepository(root_.path(), "a", "").value_or("?"), newest);
   EXPECT_EQ(FindInRepository(root_.path() + "/", "a", "next").value_or("?"),
             root_.path() + "/a/next");
-  EXPECT_THAT(FindInRepository(root_.path(), "a", "11"), FailsWith(StatusCode::kNotFound, "a/11"));
-  EXPECT_THAT(FindInRepository(root_.path(), "b", ""), FailsWith(StatusCode::kNotFound, "/b"));
+  EXPECT_THAT(FindInRepository(root_.path(), "a", "11"),
+              FailsWith(absl::StatusCode::kNotFound, "a/11"));
+  EXPECT_THAT(FindInRepository(root_.path(), "b", ""),
+              FailsWith(absl::StatusCode::kNotFound, "/b"));
 }
 
 TEST_F(ModelRepository, NamesMayNotLeaveTheRepository) {
@@ -42,11 +42,11 @@ TEST_F(ModelRepository, NamesMayNotLeaveTheRepository) {
        std::vector<std::string>{"..", ".", "", "a/../a", "/etc", ".hidden", "a\\b",
                                 std::string("a\0b", 3), std::string(1000, 'a')}) {
     EXPECT_THAT(FindInRepository(root_.path(), name, "1"),
-                FailsWith(StatusCode::kInvalidArgument, "no name of a folder"))
+                FailsWith(absl::StatusCode::kInvalidArgument, "no name of a folder"))
         << name;
     if (name.empty()) continue;  // the newest
     EXPECT_THAT(FindInRepository(root_.path(), "a", name),
-                FailsWith(StatusCode::kInvalidArgument, "no name of a folder"))
+                FailsWith(absl::StatusCode::kInvalidArgument, "no name of a folder"))
         << name;
   }
 }
@@ -56,7 +56,8 @@ TEST_F(ModelRepository, BesideMeansTheOtherVersionsOfTheFolder) {
   EXPECT_EQ(FindBeside(old, "").value_or("?"), fresh);
   EXPECT_EQ(FindBeside(old + "/", "1").value_or("?"), old);
   EXPECT_EQ(FindBeside(plain, "").value_or("?"), plain);
-  EXPECT_THAT(FindBeside(old, "../model"), FailsWith(StatusCode::kInvalidArgument, "version"));
+  EXPECT_THAT(FindBeside(old, "../model"),
+              FailsWith(absl::StatusCode::kInvalidArgument, "version"));
 }
 
 TEST_F(ModelRepository, StandsTwoFoldersAboveTheModel) {

@@ -14,7 +14,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
 using testing::ElementsAre;
 
 class ModelStoreTest : public testing::Test {
@@ -70,7 +69,7 @@ TEST_F(ModelStoreTest, FindsTheDefaultTheCurrentAndTheNamedVersion) {
   EXPECT_EQ((*store_->Find("b"))->info().version, "2");
   EXPECT_EQ((*store_->Find("b", "1"))->info().version, "1");
   EXPECT_THAT(store_->Find("b", "3"),
-              FailsWith(StatusCode::kNotFound, "this server has a 1, b 2, b 1"));
+              FailsWith(absl::StatusCode::kNotFound, "this server has a 1, b 2, b 1"));
 }
 
 TEST_F(ModelStoreTest, OldVersionLivesAsLongAsSomebodyHoldsIt) {
@@ -106,12 +105,15 @@ TEST_F(ModelStoreTest, LoadThatFailsChangesNothingAndSaysWhy) {
   Add("a/1");
   Make("a/broken");
   Make("a/13");
-  EXPECT_THAT(store_->Reload("a", "broken"), FailsWith(StatusCode::kDataLoss, "broken is damaged"));
-  EXPECT_THAT(store_->Load("a", "broken"), FailsWith(StatusCode::kDataLoss, "broken is damaged"));
-  EXPECT_THAT(store_->Load("a", "13"), FailsWith(StatusCode::kInternal, "warm-up of a 13: cold"));
-  EXPECT_THAT(store_->Load("a", "7"), FailsWith(StatusCode::kNotFound, "a/7"));
-  EXPECT_THAT(store_->Load("a", "1"), FailsWith(StatusCode::kAlreadyExists, "a version 1"));
-  EXPECT_THAT(store_->Reload("b", ""), FailsWith(StatusCode::kNotFound, "'b'"));
+  EXPECT_THAT(store_->Reload("a", "broken"),
+              FailsWith(absl::StatusCode::kDataLoss, "broken is damaged"));
+  EXPECT_THAT(store_->Load("a", "broken"),
+              FailsWith(absl::StatusCode::kDataLoss, "broken is damaged"));
+  EXPECT_THAT(store_->Load("a", "13"),
+              FailsWith(absl::StatusCode::kInternal, "warm-up of a 13: cold"));
+  EXPECT_THAT(store_->Load("a", "7"), FailsWith(absl::StatusCode::kNotFound, "a/7"));
+  EXPECT_THAT(store_->Load("a", "1"), FailsWith(absl::StatusCode::kAlreadyExists, "a version 1"));
+  EXPECT_THAT(store_->Reload("b", ""), FailsWith(absl::StatusCode::kNotFound, "'b'"));
   EXPECT_THAT(Ready(), ElementsAre("a/1"));
   EXPECT_EQ(store_->List().size(), 1u);
 }
@@ -136,8 +138,8 @@ TEST_F(ModelStoreTest, UnloadLeavesSomethingToServe) {
   Add("a/1");
   Make("a/2");
   ASSERT_THAT(store_->Load("a", ""), IsOk());
-  EXPECT_THAT(store_->Unload("a", ""), FailsWith(StatusCode::kFailedPrecondition, "nothing"));
-  EXPECT_THAT(store_->Unload("a", "3"), FailsWith(StatusCode::kNotFound, "version '3'"));
+  EXPECT_THAT(store_->Unload("a", ""), FailsWith(absl::StatusCode::kFailedPrecondition, "nothing"));
+  EXPECT_THAT(store_->Unload("a", "3"), FailsWith(absl::StatusCode::kNotFound, "version '3'"));
   ASSERT_THAT(store_->Unload("a", "2"), IsOk());
   EXPECT_THAT(Ready(), ElementsAre("a/1"));
 }

@@ -8,8 +8,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 std::string Packed(const std::string& bytes) {
   const uint32_t length = static_cast<uint32_t>(bytes.size());
   return std::string(reinterpret_cast<const char*>(&length), 4) + bytes;
@@ -52,7 +50,7 @@ TEST(TakeInfer, TakesAPictureInEveryForm) {
 
 TEST(TakeInfer, MistakesAreNamed) {
   const auto expect = [](inference::ModelInferRequest request, const char* message) {
-    EXPECT_THAT(TakeInfer(&request), FailsWith(StatusCode::kInvalidArgument, message));
+    EXPECT_THAT(TakeInfer(&request), FailsWith(absl::StatusCode::kInvalidArgument, message));
   };
   expect({}, "one input, 'frame'");
   expect(Request("FP32", {1}, ""), "BYTES or UINT8");

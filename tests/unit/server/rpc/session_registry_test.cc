@@ -12,8 +12,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 class MockSession : public LiveSession {
  public:
   MOCK_METHOD(void, Tick, (absl::Time), (override));
@@ -39,7 +37,8 @@ TEST(SessionRegistry, RefusesWhenFullUntilAPlaceIsGivenBack) {
   SessionRegistry registry(1);
   const auto session = std::make_shared<MockSession>();
   const std::string id = registry.Admit(session).value();
-  EXPECT_THAT(registry.Admit(session), FailsWith(StatusCode::kResourceExhausted, "all 1 sessions"));
+  EXPECT_THAT(registry.Admit(session),
+              FailsWith(absl::StatusCode::kResourceExhausted, "all 1 sessions"));
   registry.Remove("another");
   EXPECT_FALSE(registry.Admit(session).ok());
   registry.Remove(id);
@@ -55,7 +54,7 @@ TEST(SessionRegistry, PeersHaveTheirOwnLimit) {
   const std::string first = registry.Admit(session, "ipv4:10.0.0.7:1000").value();
   ASSERT_THAT(registry.Admit(session, "ipv4:10.0.0.7:2000"), IsOk());
   EXPECT_THAT(registry.Admit(session, "ipv4:10.0.0.7:3000"),
-              FailsWith(StatusCode::kResourceExhausted, "all 2 sessions of ipv4:10.0.0.7"));
+              FailsWith(absl::StatusCode::kResourceExhausted, "all 2 sessions of ipv4:10.0.0.7"));
   EXPECT_THAT(registry.Admit(session, "ipv4:10.0.0.8:1000"), IsOk());
   EXPECT_THAT(registry.Admit(session, "ipv6:%5B::1%5D:1000"), IsOk());
   registry.Release(first);
@@ -81,7 +80,7 @@ TEST(SessionRegistry, RefusesWhileDraining) {
   SessionRegistry registry(1);
   registry.BeginDrain();
   EXPECT_THAT(registry.Admit(std::make_shared<MockSession>()),
-              FailsWith(StatusCode::kUnavailable, "shutting down"));
+              FailsWith(absl::StatusCode::kUnavailable, "shutting down"));
 }
 
 TEST(SessionRegistry, WaitsUntilTheLastSessionHasGone) {

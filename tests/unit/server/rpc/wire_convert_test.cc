@@ -13,8 +13,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 // Two slots of width three; the second one is empty.
 FrameOutcome Outcome() {
   FrameSegmentation frame;
@@ -35,21 +33,6 @@ FrameOutcome Outcome() {
   outcome.capture_time_us = -7;
   outcome.result = std::move(frame);
   return outcome;
-}
-
-TEST(ToWire, ModelInfoKeepsEveryField) {
-  const ModelInfo info = FakeSegmenter("tiny").info();
-  const v1::ModelInfo wire = ToWire(info);
-  EXPECT_EQ(wire.name(), "tiny");
-  EXPECT_EQ(wire.version(), info.version);
-  EXPECT_EQ(wire.digest(), info.digest);
-  EXPECT_EQ(wire.role(), "student");
-  EXPECT_EQ(wire.num_slots(), 3u);
-  EXPECT_EQ(wire.slot_dim(), 4u);
-  EXPECT_EQ(wire.grid_height(), 4u);
-  EXPECT_EQ(wire.grid_width(), 4u);
-  EXPECT_EQ(wire.input_height(), 8u);
-  EXPECT_EQ(wire.input_width(), 8u);
 }
 
 TEST(ToWire, LimitsAreTheSettings) {
@@ -150,23 +133,6 @@ TEST(ToWire, SlotsTellTheirCentreAndEntropy) {
   EXPECT_EQ(result.slots(0).vector(), std::string("\x80\x3f\x00\xc0\x00\x3f", 6));
 }
 
-TEST(ToWire, ModelInfoTellsOfTheTraining) {
-  ModelInfo info;
-  info.provenance.set_recipe("configs/train/x.textproto");
-  info.provenance.set_seed(-3);
-  config::Score* score = info.provenance.add_scores();
-  score->set_dataset("DAVIS");
-  score->set_metric("video_mbo");
-  score->set_value(0.5);
-  const v1::Training training = ToWire(info).training();
-  EXPECT_EQ(training.recipe(), "configs/train/x.textproto");
-  EXPECT_EQ(training.seed(), -3);
-  ASSERT_EQ(training.scores_size(), 1);
-  EXPECT_EQ(training.scores(0).dataset(), "DAVIS");
-  EXPECT_EQ(training.scores(0).metric(), "video_mbo");
-  EXPECT_EQ(training.scores(0).value(), 0.5);
-}
-
 TEST(ToWire, NoMaskMeansNoMaskMessage) {
   FrameOutcome outcome = Outcome();
   outcome.result->mask_format = MaskFormat::kNone;
@@ -232,7 +198,7 @@ TEST(FromWire, ClassDecidesDeadlineAndDegradation) {
   frame.set_deadline_ms(300);
   EXPECT_EQ(ExpiryOf(frame, *options, now), now + absl::Milliseconds(200)) << "the class' own";
   config.set_scheduling_class("dead");
-  EXPECT_THAT(FromWire(config, {}, policy), FailsWith(StatusCode::kInvalidArgument, "live"));
+  EXPECT_THAT(FromWire(config, {}, policy), FailsWith(absl::StatusCode::kInvalidArgument, "live"));
 }
 
 TEST(FromWire, EveryEncodingTheServerListsIsAccepted) {
@@ -253,9 +219,9 @@ TEST(FromWire, UnknownEnumsAreUnimplementedAndNamed) {
   mask.mutable_mask()->set_encoding(static_cast<v1::MaskEncoding>(50));
   size.mutable_mask()->set_size(static_cast<v1::MaskSize>(51));
   slots.mutable_slots()->set_encoding(static_cast<v1::SlotEncoding>(52));
-  EXPECT_THAT(FromWire(mask, {}, {}), FailsWith(StatusCode::kUnimplemented, "50"));
-  EXPECT_THAT(FromWire(size, {}, {}), FailsWith(StatusCode::kUnimplemented, "51"));
-  EXPECT_THAT(FromWire(slots, {}, {}), FailsWith(StatusCode::kUnimplemented, "52"));
+  EXPECT_THAT(FromWire(mask, {}, {}), FailsWith(absl::StatusCode::kUnimplemented, "50"));
+  EXPECT_THAT(FromWire(size, {}, {}), FailsWith(absl::StatusCode::kUnimplemented, "51"));
+  EXPECT_THAT(FromWire(slots, {}, {}), FailsWith(absl::StatusCode::kUnimplemented, "52"));
 }
 
 TEST(TakeFrame, TakesEncodedBytes) {

@@ -11,8 +11,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 class ServerCredentialsTest : public ServerFixture {
  protected:
   ServerCredentialsTest() {
@@ -89,7 +87,8 @@ TEST_F(ServerCredentialsTest, RotatedCertificateIsTakenUpWithoutARestart) {
 
 TEST_F(ServerCredentialsTest, WrongFilesAreNamedBeforeThePortOpens) {
   const auto expect = [&](const char* message) {
-    EXPECT_THAT(MakeServerCredentials(tls()), FailsWith(StatusCode::kFailedPrecondition, message));
+    EXPECT_THAT(MakeServerCredentials(tls()),
+                FailsWith(absl::StatusCode::kFailedPrecondition, message));
   };
   dir_.Write("key.pem", stranger_.key);
   expect("does not belong to the certificate");

@@ -11,8 +11,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 std::string Line(const std::string& name, const std::string& roles, const std::string& token) {
   return absl::StrCat(name, " ", roles, " ", Sha256Hex(token), "\n");
 }
@@ -29,7 +27,7 @@ TEST(ParseTokensTest, ReadsNamesRolesAndDigestsAndSkipsComments) {
 
 TEST(ParseTokensTest, MistakesNameTheirLine) {
   const auto expect = [](const std::string& text, const char* message) {
-    EXPECT_THAT(ParseTokens(text), FailsWith(StatusCode::kInvalidArgument, message)) << text;
+    EXPECT_THAT(ParseTokens(text), FailsWith(absl::StatusCode::kInvalidArgument, message)) << text;
   };
   expect("camera infer", "line 1");
   expect("\ncamera root " + Sha256Hex("a"), "line 2: 'root' is no role");
@@ -61,34 +59,35 @@ TEST_F(TokenTableTest, KnownTokenWithTheRoleGivesTheName) {
 TEST_F(TokenTableTest, MissingUnknownAndWeakTokensAreToldApart) {
   const auto table = Open(Line("camera", "infer", "secret"));
   EXPECT_THAT(table->Check("", kRoleInfer),
-              FailsWith(StatusCode::kUnauthenticated, "Bearer TOKEN"));
+              FailsWith(absl::StatusCode::kUnauthenticated, "Bearer TOKEN"));
   EXPECT_THAT(table->Check("Basic secret", kRoleInfer),
-              FailsWith(StatusCode::kUnauthenticated, "Bearer TOKEN"));
+              FailsWith(absl::StatusCode::kUnauthenticated, "Bearer TOKEN"));
   EXPECT_THAT(table->Check("Bearer " + std::string(5000, 'x'), kRoleInfer),
-              FailsWith(StatusCode::kUnauthenticated, "Bearer TOKEN"));
+              FailsWith(absl::StatusCode::kUnauthenticated, "Bearer TOKEN"));
   EXPECT_THAT(table->Check("Bearer secret ", kRoleInfer),
-              FailsWith(StatusCode::kUnauthenticated, "not known"));
+              FailsWith(absl::StatusCode::kUnauthenticated, "not known"));
   EXPECT_THAT(table->Check("Bearer secret", kRoleAdmin),
-              FailsWith(StatusCode::kPermissionDenied, "'camera' lacks the role admin"));
+              FailsWith(absl::StatusCode::kPermissionDenied, "'camera' lacks the role admin"));
 }
 
 TEST_F(TokenTableTest, ChangedFileTakesEffectAndAWrongOneDoesNot) {
   const auto table = Open(Line("camera", "infer", "old"));
   dir_.Write("tokens", Line("camera", "infer", "new"));
   EXPECT_THAT(table->ReloadIfChanged(), IsOk());
-  EXPECT_THAT(table->Check("Bearer old", kRoleInfer), FailsWith(StatusCode::kUnauthenticated, ""));
+  EXPECT_THAT(table->Check("Bearer old", kRoleInfer),
+              FailsWith(absl::StatusCode::kUnauthenticated, ""));
   EXPECT_THAT(table->Check("Bearer new", kRoleInfer), IsOk());
   dir_.Write("tokens", "camera infer");
-  EXPECT_THAT(table->ReloadIfChanged(), FailsWith(StatusCode::kFailedPrecondition, "line 1"));
+  EXPECT_THAT(table->ReloadIfChanged(), FailsWith(absl::StatusCode::kFailedPrecondition, "line 1"));
   EXPECT_THAT(table->ReloadIfChanged(), IsOk());  // said once
   EXPECT_THAT(table->Check("Bearer new", kRoleInfer), IsOk());
 }
 
 TEST_F(TokenTableTest, FileThatIsMissingOrEmptyIsRefusedAtTheStart) {
-  EXPECT_THAT(TokenTable::Open(dir_.File("none")), FailsWith(StatusCode::kNotFound, "none"));
+  EXPECT_THAT(TokenTable::Open(dir_.File("none")), FailsWith(absl::StatusCode::kNotFound, "none"));
   dir_.Write("tokens", "# nobody\n");
   EXPECT_THAT(TokenTable::Open(dir_.File("tokens")),
-              FailsWith(StatusCode::kFailedPrecondition, "names no token"));
+              FailsWith(absl::StatusCode::kFailedPrecondition, "names no token"));
 }
 
 }  // namespace

@@ -9,8 +9,6 @@
 namespace slotmatch {
 namespace {
 
-using absl::StatusCode;
-
 FrameTrace Frame(uint64_t id, absl::Time arrived) {
   FrameTrace frame;
   frame.frame_id = id;
@@ -36,13 +34,14 @@ TEST(TracerTest, KeepsWhatArrivedSinceTheStartUpToItsBound) {
 
 TEST(TracerTest, StartsAndStopsInTurn) {
   Tracer tracer;
-  EXPECT_THAT(tracer.Stop(), FailsWith(StatusCode::kFailedPrecondition, "no trace"));
-  EXPECT_THAT(tracer.Start(0), FailsWith(StatusCode::kInvalidArgument, "max_frames is 0"));
-  EXPECT_THAT(tracer.Start(Tracer::kMaxFrames + 1), FailsWith(StatusCode::kInvalidArgument, "max"));
+  EXPECT_THAT(tracer.Stop(), FailsWith(absl::StatusCode::kFailedPrecondition, "no trace"));
+  EXPECT_THAT(tracer.Start(0), FailsWith(absl::StatusCode::kInvalidArgument, "max_frames is 0"));
+  EXPECT_THAT(tracer.Start(Tracer::kMaxFrames + 1),
+              FailsWith(absl::StatusCode::kInvalidArgument, "max"));
   EXPECT_FALSE(tracer.recording());
   ASSERT_THAT(tracer.Start(1), IsOk());
   EXPECT_TRUE(tracer.recording());
-  EXPECT_THAT(tracer.Start(1), FailsWith(StatusCode::kFailedPrecondition, "stop it first"));
+  EXPECT_THAT(tracer.Start(1), FailsWith(absl::StatusCode::kFailedPrecondition, "stop it first"));
 }
 
 }  // namespace

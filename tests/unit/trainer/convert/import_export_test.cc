@@ -12,6 +12,7 @@
 #include "core/model/model_io.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tiny_model.h"
+#include "tests/unit/trainer/convert/views.h"
 #include "trainer/convert/export_model.h"
 #include "trainer/convert/import_model.h"
 
@@ -21,12 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 using absl::StatusCode;
 using Tensors = std::map<std::string, torch::Tensor>;
-
-TensorMap Views(const Tensors& tensors) {
-  TensorMap views;
-  for (const auto& [key, tensor] : tensors) views.emplace(key, ToView(tensor));
-  return views;
-}
 
 // The tiny backbone's tensors in timm's names, with what no model here uses.
 Tensors VitTensors(const Vit& vit, bool mask_token = true) {

@@ -8,6 +8,7 @@
 #include "core/model/model_io.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tiny_model.h"
+#include "tests/unit/trainer/convert/views.h"
 
 namespace slotmatch {
 namespace {
@@ -23,12 +24,6 @@ std::map<std::string, torch::Tensor> OddTensors() {
   tensors["empty"] = torch::zeros({0, 4});
   tensors["scalar"] = torch::tensor(2.5F);
   return tensors;
-}
-
-TensorMap Views(const std::map<std::string, torch::Tensor>& tensors) {
-  TensorMap views;
-  for (const auto& [key, tensor] : tensors) views.emplace(key, ToView(tensor));
-  return views;
 }
 
 torch::IValue Read(const std::string& path) {

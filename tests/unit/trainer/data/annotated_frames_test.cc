@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+using absl::StatusCode;
 constexpr auto kNotFound = absl::StatusCode::kNotFound;
 constexpr int kSide = 4;
 
@@ -72,10 +72,11 @@ TEST_F(CocoTest, BrokenImagesFailAloneAndAreNamed) {
   file_["annotations"].push_back({{"image_id", 1}, {"bbox", {}}});
   const auto dataset = Open();
   ASSERT_THAT(dataset, IsOk());
-  EXPECT_THAT(StatusOfVideo(**dataset, 0), FailsWith(kDataLoss, "1.jpg, object 3"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 1), FailsWith(kDataLoss, "is 4x4, its annotations say 5x4"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 0), FailsWith(StatusCode::kDataLoss, "1.jpg, object 3"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 1),
+              FailsWith(StatusCode::kDataLoss, "is 4x4, its annotations say 5x4"));
   EXPECT_THAT(StatusOfVideo(**dataset, 2),
-              FailsWith(kDataLoss, "3.jpg, object 1: a polygon has 9"));
+              FailsWith(StatusCode::kDataLoss, "3.jpg, object 1: a polygon has 9"));
   EXPECT_THAT(StatusOfVideo(**dataset, 3), FailsWith(kNotFound, "gone.jpg"));
 }
 
@@ -87,7 +88,7 @@ TEST_F(CocoTest, MoreObjectsThanLabelsAreRefused) {
   EXPECT_EQ(ReadVideo(**Open(), 1)[0].labels.labels[15], 254);
   file_["annotations"].push_back({{"image_id", 2}, {"segmentation", nullptr}});
   EXPECT_THAT(StatusOfVideo(**Open(), 1),
-              FailsWith(kDataLoss, "2 has 255 objects; at most 254 are supported"));
+              FailsWith(StatusCode::kDataLoss, "2 has 255 objects; at most 254 are supported"));
 }
 
 TEST_F(CocoTest, MissingPartsAreNotFound) {
@@ -181,12 +182,14 @@ TEST_F(YtvisTest, UnlabelledSplitHasNoLabels) {
 
 TEST_F(YtvisTest, NamesWhatIsMissing) {
   file_["annotations"][1]["segmentations"].erase(0);
-  EXPECT_THAT(StatusOfVideo(**Open("train"), 1),
-              FailsWith(kDataLoss, "\"segmentations\" needs one entry for each of 2 frames"));
+  EXPECT_THAT(
+      StatusOfVideo(**Open("train"), 1),
+      FailsWith(StatusCode::kDataLoss, "\"segmentations\" needs one entry for each of 2 frames"));
   EXPECT_THAT(Open("test"), FailsWith(kNotFound, "test/instances.json is missing"));
   config_.set_split("train");
   config_.set_held_out_videos(300);
-  EXPECT_THAT(OpenDataset(config_), FailsWith(kDataLoss, "none is left for split 'train'"));
+  EXPECT_THAT(OpenDataset(config_),
+              FailsWith(StatusCode::kDataLoss, "none is left for split 'train'"));
   config_.set_annotations("my.json");
   EXPECT_THAT(OpenDataset(config_), FailsWith(kNotFound, "my.json is missing"));
 }

@@ -15,7 +15,7 @@ using nlohmann::json;
 using testing::ElementsAre;
 
 constexpr AnnotationKeys kImages{"images", "image_id"};
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+using absl::StatusCode;
 
 class AnnotationIndexTest : public testing::Test {
  protected:
@@ -69,18 +69,21 @@ TEST_F(AnnotationIndexTest, ReadsVideosLongerThanItsBuffer) {
 }
 
 TEST_F(AnnotationIndexTest, NamesWhatIsWrong) {
-  EXPECT_THAT(Open("{\"images\": [{\"id\": 1"), FailsWith(kDataLoss, "index.json is no JSON from"));
-  EXPECT_THAT(Open(""), FailsWith(kDataLoss, "is no JSON"));
-  EXPECT_THAT(Open("[]"), FailsWith(kDataLoss, "has no list \"images\""));
-  EXPECT_THAT(Open(R"({"images": [{"id": 1}]})"), FailsWith(kDataLoss, "id 1, names no file"));
-  EXPECT_THAT(Open(R"({"images": [{"file_name": "a"}]})"), FailsWith(kDataLoss, "[0] has no id"));
+  EXPECT_THAT(Open("{\"images\": [{\"id\": 1"),
+              FailsWith(StatusCode::kDataLoss, "index.json is no JSON from"));
+  EXPECT_THAT(Open(""), FailsWith(StatusCode::kDataLoss, "is no JSON"));
+  EXPECT_THAT(Open("[]"), FailsWith(StatusCode::kDataLoss, "has no list \"images\""));
+  EXPECT_THAT(Open(R"({"images": [{"id": 1}]})"),
+              FailsWith(StatusCode::kDataLoss, "id 1, names no file"));
+  EXPECT_THAT(Open(R"({"images": [{"file_name": "a"}]})"),
+              FailsWith(StatusCode::kDataLoss, "[0] has no id"));
   EXPECT_THAT(Open(R"({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]})"),
-              FailsWith(kDataLoss, "id 1 occurs twice"));
+              FailsWith(StatusCode::kDataLoss, "id 1 occurs twice"));
   for (const char* name : {"../a", "/etc/a", "b/../../a", ""}) {
     EXPECT_THAT(Open(json{{"images", {{{"id", 1}, {"file_name", name}}}}}.dump()),
-                FailsWith(kDataLoss, "leaves the dataset's folder"));
+                FailsWith(StatusCode::kDataLoss, "leaves the dataset's folder"));
   }
-  EXPECT_THAT(Open(std::string(100000, '[')), FailsWith(kDataLoss, "nested deeper"));
+  EXPECT_THAT(Open(std::string(100000, '[')), FailsWith(StatusCode::kDataLoss, "nested deeper"));
   EXPECT_THAT(AnnotationIndex::Open(folder_.File("none.json"), kImages),
               FailsWith(absl::StatusCode::kNotFound, "none.json"));
 }
@@ -97,7 +100,7 @@ TEST_F(AnnotationIndexTest, NoticesThatTheFileChanged) {
   const auto index =
       Open(R"({"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 1}]})");
   folder_.Write("index.json", "{}");
-  EXPECT_THAT(index->Annotations(0), FailsWith(kDataLoss, "has changed"));
+  EXPECT_THAT(index->Annotations(0), FailsWith(StatusCode::kDataLoss, "has changed"));
 }
 
 }  // namespace

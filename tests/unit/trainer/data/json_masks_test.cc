@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+using absl::StatusCode;
 
 LabelMap Empty() { return {3, 2, std::vector<uint8_t>(6)}; }
 
@@ -49,18 +49,21 @@ TEST(AddObject, PolygonsOfOneObjectDoNotOverlap) {
 
 TEST(AddObject, RefusesEverythingElse) {
   LabelMap map = Empty();
-  EXPECT_THAT(Add("7", 1, &map), FailsWith(kDataLoss, "neither null, a list nor an object"));
-  EXPECT_THAT(Add("[7]", 1, &map), FailsWith(kDataLoss, "a polygon is not a list"));
-  EXPECT_THAT(Add(R"([[0, 0, "x", 0, 1, 1]])", 1, &map), FailsWith(kDataLoss, "than numbers"));
-  EXPECT_THAT(Add("[[0, 0, 1]]", 1, &map), FailsWith(kDataLoss, "come in pairs"));
-  EXPECT_THAT(Add(R"({"counts": [6]})", 1, &map), FailsWith(kDataLoss, "\"size\""));
+  EXPECT_THAT(Add("7", 1, &map),
+              FailsWith(StatusCode::kDataLoss, "neither null, a list nor an object"));
+  EXPECT_THAT(Add("[7]", 1, &map), FailsWith(StatusCode::kDataLoss, "a polygon is not a list"));
+  EXPECT_THAT(Add(R"([[0, 0, "x", 0, 1, 1]])", 1, &map),
+              FailsWith(StatusCode::kDataLoss, "than numbers"));
+  EXPECT_THAT(Add("[[0, 0, 1]]", 1, &map), FailsWith(StatusCode::kDataLoss, "come in pairs"));
+  EXPECT_THAT(Add(R"({"counts": [6]})", 1, &map), FailsWith(StatusCode::kDataLoss, "\"size\""));
   EXPECT_THAT(Add(R"({"size": [3, 2], "counts": [6]})", 1, &map),
-              FailsWith(kDataLoss, "a mask has size [3,2], its frame [2,3]"));
+              FailsWith(StatusCode::kDataLoss, "a mask has size [3,2], its frame [2,3]"));
   EXPECT_THAT(Add(R"({"size": [2, 3], "counts": [1.5]})", 1, &map),
-              FailsWith(kDataLoss, "than numbers"));
+              FailsWith(StatusCode::kDataLoss, "than numbers"));
   EXPECT_THAT(Add(R"({"size": [2, 3], "counts": 6})", 1, &map),
-              FailsWith(kDataLoss, "neither a list nor a string"));
-  EXPECT_THAT(Add(R"({"size": [2, 3], "counts": [5]})", 1, &map), FailsWith(kDataLoss, "fill 5"));
+              FailsWith(StatusCode::kDataLoss, "neither a list nor a string"));
+  EXPECT_THAT(Add(R"({"size": [2, 3], "counts": [5]})", 1, &map),
+              FailsWith(StatusCode::kDataLoss, "fill 5"));
 }
 
 }  // namespace

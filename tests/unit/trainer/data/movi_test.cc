@@ -11,7 +11,7 @@
 namespace slotmatch {
 namespace {
 
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+using absl::StatusCode;
 constexpr int kSide = 4;
 
 data::Example MakeExample(int frames, uint8_t label) {
@@ -72,11 +72,14 @@ TEST_F(TfdsTest, BrokenRecordsFailAloneAndAreNamed) {
   const auto dataset = Open(examples);
   ASSERT_THAT(dataset, IsOk());
   EXPECT_THAT(StatusOfVideo(**dataset, 0), IsOk());
-  EXPECT_THAT(StatusOfVideo(**dataset, 1), FailsWith(kDataLoss, "00001/1: has no feature 'video'"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 2), FailsWith(kDataLoss, "has no 'segmentations' for each"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 3), FailsWith(kDataLoss, "neither a JPEG nor a PNG"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 4), FailsWith(kDataLoss, "differ in size"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 5), FailsWith(kDataLoss, "object 255"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 1),
+              FailsWith(StatusCode::kDataLoss, "00001/1: has no feature 'video'"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 2),
+              FailsWith(StatusCode::kDataLoss, "has no 'segmentations' for each"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 3),
+              FailsWith(StatusCode::kDataLoss, "neither a JPEG nor a PNG"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 4), FailsWith(StatusCode::kDataLoss, "differ in size"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 5), FailsWith(StatusCode::kDataLoss, "object 255"));
 }
 
 TEST_F(TfdsTest, DamagedFileKeepsItsSoundRecords) {
@@ -88,10 +91,11 @@ TEST_F(TfdsTest, DamagedFileKeepsItsSoundRecords) {
   ASSERT_THAT(dataset, IsOk());
   ASSERT_EQ((*dataset)->num_videos(), 3);
   EXPECT_THAT(StatusOfVideo(**dataset, 0), IsOk());
-  EXPECT_THAT(StatusOfVideo(**dataset, 1), FailsWith(kDataLoss, "checksum is wrong"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 2), FailsWith(kDataLoss, "is cut short"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 1), FailsWith(StatusCode::kDataLoss, "checksum is wrong"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 2), FailsWith(StatusCode::kDataLoss, "is cut short"));
   Write(TfRecordBytes({"\xff\xff no example"}));
-  EXPECT_THAT(StatusOfVideo(**Open(), 0), FailsWith(kDataLoss, "is no tf.train.Example"));
+  EXPECT_THAT(StatusOfVideo(**Open(), 0),
+              FailsWith(StatusCode::kDataLoss, "is no tf.train.Example"));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+using absl::StatusCode;
 
 TEST(ParseNpyHeader, ReadsWhatNumpyWrites) {
   const std::string file = NpyBytes({2, 3, 4, 3}, std::string(72, 'x'));
@@ -26,14 +26,17 @@ TEST(ParseNpyHeader, ReadsWhatNumpyWrites) {
 
 TEST(ParseNpyHeader, NamesWhatItCannotTake) {
   EXPECT_THAT(ParseNpyHeader(NpyBytes({2}, "xx", "|u1", true)),
-              FailsWith(kDataLoss, "Fortran order"));
+              FailsWith(StatusCode::kDataLoss, "Fortran order"));
   EXPECT_THAT(ParseNpyHeader(NpyBytes({2}, "xx", "<f4")),
-              FailsWith(kDataLoss, "dtype '<f4', not '|u1'"));
-  EXPECT_THAT(ParseNpyHeader(NpyBytes({-2}, "")), FailsWith(kDataLoss, "shape is none"));
+              FailsWith(StatusCode::kDataLoss, "dtype '<f4', not '|u1'"));
+  EXPECT_THAT(ParseNpyHeader(NpyBytes({-2}, "")),
+              FailsWith(StatusCode::kDataLoss, "shape is none"));
   EXPECT_THAT(ParseNpyHeader(NpyBytes({1 << 30, 1 << 30, 1 << 30}, "")),
-              FailsWith(kDataLoss, "shape is none"));
-  EXPECT_THAT(ParseNpyHeader("PK\x03\x04 a zip of arrays"), FailsWith(kDataLoss, "not an npy"));
-  EXPECT_THAT(ParseNpyHeader(NpyBytes({2}, "xx").substr(0, 40)), FailsWith(kDataLoss, "cut short"));
+              FailsWith(StatusCode::kDataLoss, "shape is none"));
+  EXPECT_THAT(ParseNpyHeader("PK\x03\x04 a zip of arrays"),
+              FailsWith(StatusCode::kDataLoss, "not an npy"));
+  EXPECT_THAT(ParseNpyHeader(NpyBytes({2}, "xx").substr(0, 40)),
+              FailsWith(StatusCode::kDataLoss, "cut short"));
 }
 
 TEST(ParseNpyHeader, SurvivesEveryCut) {

@@ -14,7 +14,7 @@ namespace {
 using Members = std::vector<std::pair<std::string, std::string>>;
 using testing::ElementsAre;
 
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+using absl::StatusCode;
 
 // Frames of 1x2 px whose bytes count up.
 std::string Video(int frames, char first) {
@@ -71,7 +71,8 @@ TEST_F(TarShardsTest, DavisVoidIsUnlabelled) {
   folder_.Write(
       "movi_c-validation-000000.tar",
       TarBytes({{"0.video.npy", Video(1, 0)}, {"0.segmentations.npy", Labels("\x05\xff")}}));
-  EXPECT_THAT(StatusOfVideo(**Open("movi", "validation"), 1), FailsWith(kDataLoss, "object 255"));
+  EXPECT_THAT(StatusOfVideo(**Open("movi", "validation"), 1),
+              FailsWith(StatusCode::kDataLoss, "object 255"));
 }
 
 TEST_F(TarShardsTest, YtvisHasOneChannelAnObject) {
@@ -111,15 +112,19 @@ TEST_F(TarShardsTest, BrokenSamplesFailAloneAndAreNamed) {
   ASSERT_THAT(dataset, IsOk());
   ASSERT_EQ((*dataset)->num_videos(), 9);
   EXPECT_THAT(StatusOfVideo(**dataset, 0),
-              FailsWith(kDataLoss, "0.video.npy: the npy array is in"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 1), FailsWith(kDataLoss, "dtype '<f4'"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 2), FailsWith(kDataLoss, "has shape (3, 1, 2, 3) and"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 3), FailsWith(kDataLoss, "that is not 4 dimensions"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 4), FailsWith(kDataLoss, "does not fit 1 frames of 4x1"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 5), FailsWith(kDataLoss, "has no member video.npy"));
+              FailsWith(StatusCode::kDataLoss, "0.video.npy: the npy array is in"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 1), FailsWith(StatusCode::kDataLoss, "dtype '<f4'"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 2),
+              FailsWith(StatusCode::kDataLoss, "has shape (3, 1, 2, 3) and"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 3),
+              FailsWith(StatusCode::kDataLoss, "that is not 4 dimensions"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 4),
+              FailsWith(StatusCode::kDataLoss, "does not fit 1 frames of 4x1"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 5),
+              FailsWith(StatusCode::kDataLoss, "has no member video.npy"));
   EXPECT_THAT(StatusOfVideo(**dataset, 6), IsOk());
-  EXPECT_THAT(StatusOfVideo(**dataset, 7), FailsWith(kDataLoss, "no RGB frames"));
-  EXPECT_THAT(StatusOfVideo(**dataset, 8), FailsWith(kDataLoss, "not an npy file"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 7), FailsWith(StatusCode::kDataLoss, "no RGB frames"));
+  EXPECT_THAT(StatusOfVideo(**dataset, 8), FailsWith(StatusCode::kDataLoss, "not an npy file"));
 }
 
 TEST_F(TarShardsTest, TruncatedShardKeepsItsWholeSamples) {
@@ -130,8 +135,8 @@ TEST_F(TarShardsTest, TruncatedShardKeepsItsWholeSamples) {
     ASSERT_THAT(dataset, IsOk());
     const int64_t last = (*dataset)->num_videos() - 1;
     EXPECT_EQ((*dataset)->video_name(last), "movi_e-train-000000/rest");
-    EXPECT_THAT(StatusOfVideo(**dataset, last), FailsWith(kDataLoss, "no sound tar"));
-    EXPECT_THAT((*dataset)->ContentKey(last), FailsWith(kDataLoss, "no sound tar"));
+    EXPECT_THAT(StatusOfVideo(**dataset, last), FailsWith(StatusCode::kDataLoss, "no sound tar"));
+    EXPECT_THAT((*dataset)->ContentKey(last), FailsWith(StatusCode::kDataLoss, "no sound tar"));
     if (last > 0) {
       EXPECT_THAT(StatusOfVideo(**dataset, 0), IsOk());
     }
@@ -140,9 +145,9 @@ TEST_F(TarShardsTest, TruncatedShardKeepsItsWholeSamples) {
 
 TEST_F(TarShardsTest, GarbageAndEmptyShards) {
   folder_.Write("movi_e-train-000000.tar", std::string(5000, 'q'));
-  EXPECT_THAT(StatusOfVideo(**Open("movi"), 0), FailsWith(kDataLoss, "no sound tar"));
+  EXPECT_THAT(StatusOfVideo(**Open("movi"), 0), FailsWith(StatusCode::kDataLoss, "no sound tar"));
   folder_.Write("movi_e-train-000000.tar", TarBytes({}));
-  EXPECT_THAT(Open("movi"), FailsWith(kDataLoss, "hold no sample"));
+  EXPECT_THAT(Open("movi"), FailsWith(StatusCode::kDataLoss, "hold no sample"));
   EXPECT_THAT(Open("movi", "test"),
               FailsWith(absl::StatusCode::kNotFound, "<set>-test-<number>.tar"));
 }

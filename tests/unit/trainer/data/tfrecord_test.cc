@@ -9,7 +9,7 @@
 namespace slotmatch {
 namespace {
 
-constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+using absl::StatusCode;
 
 TEST(MaskedCrc32c, HasTheCheckValue) {
   const uint32_t crc = 0xe3069283;  // of "123456789", RFC 3720
@@ -36,11 +36,12 @@ TEST(ListRecords, KeepsWhatLiesBeforeDamage) {
   damaged[28] ^= 1;  // the second length
   auto listing = ListRecords(folder.Write("a", damaged));
   EXPECT_EQ(listing->records.size(), 1u);
-  EXPECT_THAT(listing->problem, FailsWith(kDataLoss, "a length's checksum is wrong at byte 28"));
+  EXPECT_THAT(listing->problem,
+              FailsWith(StatusCode::kDataLoss, "a length's checksum is wrong at byte 28"));
   for (size_t cut = 29; cut < file.size(); ++cut) {
     listing = ListRecords(folder.Write("a", file.substr(0, cut)));
     EXPECT_EQ(listing->records.size(), 1u);
-    EXPECT_THAT(listing->problem, FailsWith(kDataLoss, "is cut short"));
+    EXPECT_THAT(listing->problem, FailsWith(StatusCode::kDataLoss, "is cut short"));
   }
 }
 
@@ -51,8 +52,8 @@ TEST(ReadRecord, ChecksTheData) {
   const std::string path = folder.Write("a", file);
   const auto listing = ListRecords(path);
   EXPECT_THAT(ReadRecord(path, listing->records.at(0)),
-              FailsWith(kDataLoss, "a record's checksum is wrong"));
-  EXPECT_THAT(ReadRecord(path, {0, int64_t{1} << 40}), FailsWith(kDataLoss, "bytes"));
+              FailsWith(StatusCode::kDataLoss, "a record's checksum is wrong"));
+  EXPECT_THAT(ReadRecord(path, {0, int64_t{1} << 40}), FailsWith(StatusCode::kDataLoss, "bytes"));
 }
 
 }  // namespace

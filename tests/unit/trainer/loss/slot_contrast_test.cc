@@ -3,15 +3,11 @@
 #include <torch/torch.h>
 
 #include "tests/support/tiny_model.h"
+#include "tests/unit/trainer/loss/golden_slots.h"
 #include "trainer/loss/losses.h"
 
 namespace slotmatch {
 namespace {
-
-// [B, T, K, S] = [2, 3, 2, 3] with the reference's fill.
-torch::Tensor GoldenSlots(double tag) {
-  return GoldenFill({2, 3, 2, 3}, tag, 1.0).set_requires_grad(true);
-}
 
 void ExpectGradientStartsWith(const torch::Tensor& slots, const std::vector<double>& expected) {
   const torch::Tensor start = slots.grad().flatten().slice(0, 0, expected.size());

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "tests/support/tiny_model.h"
+#include "tests/unit/trainer/loss/golden_slots.h"
 #include "trainer/loss/losses.h"
 
 namespace slotmatch {
@@ -15,11 +16,6 @@ config::LossConfig Config(Loss::SlotDistance distance, Loss::SlotMatching matchi
   config.set_slot_distance(distance);
   config.set_slot_matching(matching);
   return config;
-}
-
-// [B, T, K, S] = [2, 3, 2, 3] with the reference's fill.
-torch::Tensor GoldenSlots(double tag) {
-  return GoldenFill({2, 3, 2, 3}, tag, 1.0).set_requires_grad(true);
 }
 
 double GoldenKd(Loss::SlotDistance distance, Loss::SlotMatching matching) {
