@@ -12,7 +12,9 @@ inline std::string Varint(uint64_t number) {
   bytes.push_back(static_cast<char>(number));
   return bytes;
 }
-inline std::string Number(int field, uint64_t number) { return Varint(field << 3) + Varint(number); }
+inline std::string Number(int field, uint64_t number) {
+  return Varint(field << 3) + Varint(number);
+}
 inline std::string Field(int field, const std::string& bytes) {
   return Varint(field << 3 | 2) + Varint(bytes.size()) + bytes;
 }

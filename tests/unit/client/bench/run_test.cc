@@ -78,7 +78,7 @@ TEST_F(RunBenchTest, LevelThatCannotBeOpenedDoesNotKeepTheOthersFromBeingMeasure
 TEST_F(RunBenchTest, WrongArgumentsAreNamed) {
   struct Row {
     std::vector<std::string> arguments;
-    StatusCode code;
+    absl::StatusCode code;
     const char* fragment;
   };
   for (const Row& row :

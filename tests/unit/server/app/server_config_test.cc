@@ -14,7 +14,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr StatusCode kWrong = absl::StatusCode::kFailedPrecondition;
+constexpr absl::StatusCode kWrong = absl::StatusCode::kFailedPrecondition;
 
 absl::StatusOr<ServerOptions> Parse(std::vector<std::string> words) {
   words.insert(words.begin(), "slotmatch_server");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/model/model_io.h"
+#include "core/weights/key_mapping.h"
 
 namespace slotmatch {
 
