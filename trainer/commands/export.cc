@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@
 #include "trainer/convert/export_model.h"
 #include "trainer/convert/key_report.h"
 #include "trainer/loop/model_writer.h"
+#include "trainer/loop/resize_model.h"
 
 namespace slotmatch {
 namespace {
@@ -76,6 +78,7 @@ absl::StatusOr<Checkpoint> ReadCheckpoints(const std::string& run,
 struct ExportArguments {
   std::string run, model, to, out, recipe, data;
   std::vector<std::string> checkpoints, scores;
+  int64_t input_px = 0;
   bool best = false, verbose = false;
 };
 
@@ -92,11 +95,16 @@ void AddOptions(ExportArguments* arguments, OptionTable* options) {
                     "weights",
                     &arguments->checkpoints);
   options->Flag("best", "write the checkpoint of the best validation score", &arguments->best);
-  options->Text("model", "DIR", "model directory to write in the names of another program",
+  options->Text("model", "DIR",
+                "model directory to write in the names of another program, or with --input-size",
                 &arguments->model);
+  options->Integer("input-size", "PX",
+                   "of a model: write it as a model directory for square inputs of PX, untrained: "
+                   "position tables are resampled",
+                   &arguments->input_px);
   options->Text("to", "DIR|FORMAT",
-                absl::StrCat("of a run: model directory to write, REPOSITORY/NAME/VERSION; of a "
-                             "model: ",
+                absl::StrCat("of a run, or with --input-size: model directory to write, "
+                             "REPOSITORY/NAME/VERSION; of a model: ",
                              FormatNames()),
                 &arguments->to);
   options->Text("out", "FILE", "of a model: .safetensors, or .pth, .pt, .bin, .ckpt as torch.save",
@@ -136,6 +144,18 @@ absl::Status ExportRun(const ExportArguments& arguments) {
   return absl::OkStatus();
 }
 
+absl::Status ExportForSize(const ExportArguments& arguments) {
+  const auto pixels = static_cast<int>(std::clamp<int64_t>(arguments.input_px, -1, 1 << 20));
+  config::Provenance measured;
+  for (const std::string& scores : arguments.scores) {
+    SM_RETURN_IF_ERROR(AddScores(scores, &measured));
+  }
+  SM_RETURN_IF_ERROR(ResizeModel(arguments.model, pixels, arguments.to, measured));
+  std::printf("%s for %d x %d px -> %s\n", arguments.model.c_str(), pixels, pixels,
+              arguments.to.c_str());
+  return absl::OkStatus();
+}
+
 absl::Status ExportToFormat(const ExportArguments& arguments) {
   const ExportFormat* format = FindExportFormat(arguments.to);
   if (format == nullptr) {
@@ -162,13 +182,15 @@ absl::Status ExportCommand(int argc, char** argv) {
   if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   const bool of_run = !arguments.run.empty() && !arguments.to.empty() && arguments.model.empty() &&
                       arguments.out.empty();
-  const bool of_model = !arguments.model.empty() && !arguments.to.empty() &&
-                        !arguments.out.empty() && arguments.run.empty();
-  if (!of_run && !of_model) {
-    return absl::InvalidArgumentError(
-        "export needs --run DIR and --to DIR, or --model DIR, --to FORMAT and --out FILE");
-  }
-  return of_run ? ExportRun(arguments) : ExportToFormat(arguments);
+  const bool of_model = !arguments.model.empty() && !arguments.to.empty() && arguments.run.empty();
+  const bool for_size = of_model && arguments.input_px != 0 && arguments.out.empty();
+  const bool to_format = of_model && arguments.input_px == 0 && !arguments.out.empty();
+  if (of_run && arguments.input_px == 0) return ExportRun(arguments);
+  if (for_size) return ExportForSize(arguments);
+  if (to_format) return ExportToFormat(arguments);
+  return absl::InvalidArgumentError(
+      "export needs --run DIR and --to DIR, or --model DIR, --to FORMAT and --out FILE, or --model "
+      "DIR, --input-size PX and --to DIR");
 }
 
 }  // namespace slotmatch
