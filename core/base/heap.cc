@@ -2,6 +2,8 @@
 
 #include <malloc.h>
 
+#include <cstddef>
+
 namespace slotmatch {
 
 void KeepFreedMemory() {
@@ -9,6 +11,11 @@ void KeepFreedMemory() {
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+}
+
+void ReturnSpareMemory() {
+  constexpr size_t kSpareBytes = size_t{64} << 20;
+  if (mallinfo2().fordblks > kSpareBytes) malloc_trim(0);
 }
 
 }  // namespace slotmatch

@@ -9,4 +9,9 @@ namespace slotmatch {
 // it starts threads.
 void KeepFreedMemory();
 
+// What keeps such a process small after a burst: gives all freed memory back to the system when
+// there is more than 64 MiB of it, wherever it lies in the heap. For a program that runs long,
+// every few seconds; what it then needs again is faulted in once. Thread-safe.
+void ReturnSpareMemory();
+
 }  // namespace slotmatch

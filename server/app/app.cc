@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "core/base/heap.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
 #include "server/admin/admin_convert.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr size_t kAdminJobs = 16;  // waiting; more are refused
 constexpr absl::Duration kJanitorPeriod = absl::Seconds(1);
+constexpr absl::Duration kSpareMemoryPeriod = absl::Seconds(5);
 // After the drain deadline: time for the frames inside and the final status to leave. Frames not
 // computed by its end less kLastStates are given up, so that every session's state still leaves.
 constexpr absl::Duration kLastAnswers = absl::Seconds(3);
@@ -292,6 +294,10 @@ void ServerApp::Janitor() {
     scheduler_->Tick();
     sessions_.TickAll(absl::Now());
     WatchEngine();
+    if (absl::Now() - spare_returned_ > kSpareMemoryPeriod) {
+      ReturnSpareMemory();
+      spare_returned_ = absl::Now();
+    }
     if (const int freed = models_.Sweep(); freed > 0) {
       malloc_trim(0);
       SM_INFO("models left memory count={}", freed);

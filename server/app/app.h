@@ -85,7 +85,8 @@ class ServerApp {
   int probe_port_ = 0;
   int metrics_port_ = 0;
   int admin_port_ = 0;
-  bool stuck_ = false;  // of the janitor
+  bool stuck_ = false;                                // of the janitor
+  absl::Time spare_returned_ = absl::InfinitePast();  // of the janitor
   absl::Notification stopping_;
   std::thread janitor_;
 };
