@@ -25,12 +25,14 @@ verify() {
   ((bad == 0)) || fail 65 "a shipped model is damaged; git checkout models restores it"
 }
 
-evaluate() {
-  local model=$1 dataset row
-  for row in DAVIS:val movi_like_a:val movi_like_e:val; do
-    dataset=${row%%:*}
-    "$trainer" evaluate --model "models/$model/1" --data "$data/$dataset" --split "${row##*:}" \
-      --json "build/scores/$model/$dataset.json" --pictures "build/scores/$model/$dataset"
+evaluate() {  # all models side by side; those of one size share their backbone's work
+  local dataset model models=()
+  for model in slotcontrast/1 slotmatch/1 slotcontrast/2 slotmatch/2 slotmatch_fast/1; do
+    models+=(--model "models/$model")
+  done
+  for dataset in DAVIS movi_like_a movi_like_e; do
+    "$trainer" evaluate "${models[@]}" --data "$data/$dataset" --split val \
+      --json "build/scores/$dataset.json" --pictures "build/scores/$dataset"
   done
 }
 
@@ -73,17 +75,29 @@ train_student() {
     --recipe configs/train/slotmatch.textproto
 }
 
+# The same heads on finer and on coarser grids.
+resize() {
+  local model
+  for model in slotcontrast slotmatch; do
+    stage "${model}_336" "${model}_336"
+    "$trainer" export --run "runs/${model}_336" --to "models/$model/2" \
+      --recipe "configs/train/${model}_336.textproto"
+  done
+  "$trainer" export --model models/slotmatch/1 --input-size 168 --to models/slotmatch_fast/1
+}
+
 case $task in
   verify) verify ;;
   evaluate)
     need_data
-    for model in slotcontrast slotmatch; do evaluate "$model"; done
+    evaluate
     ;;
   train)
     need_data
     train_teacher
     train_student
-    for model in slotcontrast slotmatch; do evaluate "$model"; done
+    resize
+    evaluate
     ;;
   *) fail 64 "models knows verify, evaluate DATA and train DATA" ;;
 esac
