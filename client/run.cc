@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <opencv2/core/utils/logger.hpp>
 
-#include "absl/strings/str_cat.h"
 #include "client/admin.h"
 #include "client/segment_list.h"
 #include "client/segment_video.h"

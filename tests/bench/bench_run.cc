@@ -17,8 +17,6 @@ constexpr int kPictures = 48;
 constexpr int kConnections = 8;
 constexpr int kMaxSessions = 1200;
 constexpr absl::Duration kIdlePatience = absl::Minutes(10);
-// Until the server has given freed memory back, which it does every few seconds.
-constexpr absl::Duration kSettle = absl::Seconds(12);
 
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -61,6 +59,12 @@ absl::StatusOr<Round> RunRound(const BenchOptions& options, BenchWorld* world) {
                                                          std::max(model, absl::Seconds(1))));
   round.service = served.total.results_per_second();
   return round;
+}
+
+// In RAM, once the server has given freed memory back, which it does every few seconds.
+double SettledBytes(const BenchServer& server) {
+  absl::SleepFor(absl::Seconds(12));
+  return static_cast<double>(server.rss_bytes());
 }
 
 }  // namespace
@@ -121,8 +125,7 @@ absl::StatusOr<SessionMemory> MeasureSessions(const BenchOptions& options, Bench
   // What live sessions leave in the allocator is there before the first reading.
   SM_RETURN_IF_ERROR(OneWindow(*world, memory.live, /*in_flight=*/2, window).status());
   SM_ASSIGN_OR_RETURN(const auto channels, world->server->Connect(kConnections));
-  absl::SleepFor(kSettle);
-  const auto before = static_cast<double>(world->server->rss_bytes());
+  const double before = SettledBytes(*world->server);
   LoadRecorder recorder;
   std::vector<std::unique_ptr<LoadSession>> sessions;
   for (int i = 0; i < memory.idle; ++i) {
@@ -145,13 +148,10 @@ absl::StatusOr<SessionMemory> MeasureSessions(const BenchOptions& options, Bench
     progress.Update(answered);
   }
   progress.Finish();
-  absl::SleepFor(kSettle);
-  memory.idle_bytes = (static_cast<double>(world->server->rss_bytes()) - before) / memory.idle;
+  memory.idle_bytes = (SettledBytes(*world->server) - before) / memory.idle;
   SM_ASSIGN_OR_RETURN(const LoadResult live, OneWindow(*world, memory.live, 2, window));
   memory.live_fps = live.total.results_per_second();
-  absl::SleepFor(kSettle);
-  memory.all_bytes =
-      (static_cast<double>(world->server->rss_bytes()) - before) / (memory.idle + memory.live);
+  memory.all_bytes = (SettledBytes(*world->server) - before) / (memory.idle + memory.live);
   for (const auto& session : sessions) {
     if (session->ended()) return absl::InternalError("an idle session was ended by the server");
   }

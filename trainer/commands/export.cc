@@ -46,6 +46,13 @@ absl::Status AddScores(const std::string& argument, config::Provenance* provenan
   return absl::OkStatus();
 }
 
+absl::Status AddScores(const std::vector<std::string>& arguments, config::Provenance* provenance) {
+  for (const std::string& argument : arguments) {
+    SM_RETURN_IF_ERROR(AddScores(argument, provenance));
+  }
+  return absl::OkStatus();
+}
+
 // What a run that ended well says about its data; empty for another.
 std::string DataOfRun(const fs::path& run, const std::string& name) {
   config::Manifest manifest;
@@ -135,9 +142,7 @@ absl::Status ExportRun(const ExportArguments& arguments) {
   model.provenance.set_seed(model.config.loop().seed());
   model.provenance.set_steps(checkpoint.step);
   model.provenance.set_commit(Commit());
-  for (const std::string& scores : arguments.scores) {
-    SM_RETURN_IF_ERROR(AddScores(scores, &model.provenance));
-  }
+  SM_RETURN_IF_ERROR(AddScores(arguments.scores, &model.provenance));
   SM_RETURN_IF_ERROR(WriteModel(model));
   std::printf("step %lld of %s -> %s\n", static_cast<long long>(checkpoint.step),
               arguments.run.c_str(), arguments.to.c_str());
@@ -147,9 +152,7 @@ absl::Status ExportRun(const ExportArguments& arguments) {
 absl::Status ExportForSize(const ExportArguments& arguments) {
   const auto pixels = static_cast<int>(std::clamp<int64_t>(arguments.input_px, -1, 1 << 20));
   config::Provenance measured;
-  for (const std::string& scores : arguments.scores) {
-    SM_RETURN_IF_ERROR(AddScores(scores, &measured));
-  }
+  SM_RETURN_IF_ERROR(AddScores(arguments.scores, &measured));
   SM_RETURN_IF_ERROR(ResizeModel(arguments.model, pixels, arguments.to, measured));
   std::printf("%s for %d x %d px -> %s\n", arguments.model.c_str(), pixels, pixels,
               arguments.to.c_str());
