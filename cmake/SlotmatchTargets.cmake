@@ -2,7 +2,9 @@
 #
 #   sm_room(NAME base SOURCES ... PUBLIC ... PRIVATE ... [TORCH])   static library slotmatch::NAME
 #   sm_program(NAME slotmatch_server SOURCES ... LIBS ... [TORCH])  executable in bin/
-#   sm_test(NAME base_test SOURCES ... LIBS ... LABEL unit [TORCH]) GoogleTest binary, one ctest per case
+#   sm_test(NAME base_test SOURCES ... LIBS ... LABEL unit [TORCH] [SUITES])
+#       GoogleTest binary, one ctest entry a case; with SUITES one a suite, for programs whose start
+#       takes longer than most of their cases (LibTorch: 0.6 s)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -70,13 +72,19 @@ function(sm_program)
   target_link_libraries(${A_NAME} PRIVATE ${A_LIBS})
 endfunction()
 
+# For code of tests, which is compiled more often than it runs. Not with LibTorch: its precompiled
+# header fits one level of optimisation.
+function(sm_quick_to_compile target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
 function(sm_test)
-  cmake_parse_arguments(A "TORCH" "NAME;LABEL;TIMEOUT" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "TORCH;SUITES" "NAME;LABEL;TIMEOUT" "SOURCES;LIBS" ${ARGN})
   if(NOT A_LABEL)
     set(A_LABEL unit)
   endif()
   if(NOT A_TIMEOUT)
-    set(A_TIMEOUT 120)
+    set(A_TIMEOUT 300)
   endif()
   if(SLOTMATCH_SANITIZE MATCHES thread)
     list(APPEND A_SOURCES ${CMAKE_SOURCE_DIR}/tests/support/tsan_absl.cc)
@@ -84,9 +92,31 @@ function(sm_test)
   endif()
   add_executable(${A_NAME} ${A_SOURCES})
   _sm_common(${A_NAME} ${A_TORCH})
+  if(NOT A_TORCH)
+    sm_quick_to_compile(${A_NAME})
+  endif()
   target_link_libraries(${A_NAME} PRIVATE ${A_LIBS} GTest::gmock GTest::gtest_main)
   set_target_properties(${A_NAME} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  if(A_SUITES)
+    set(entries ${CMAKE_CURRENT_BINARY_DIR}/${A_NAME}_suites.cmake)
+    add_custom_command(TARGET ${A_NAME} POST_BUILD BYPRODUCTS ${entries} VERBATIM
+      COMMAND ${CMAKE_COMMAND} -D PROGRAM=$<TARGET_FILE:${A_NAME}> -D OUTPUT=${entries}
+              -D DIRECTORY=${CMAKE_SOURCE_DIR} -D LABEL=${A_LABEL} -D TIMEOUT=${A_TIMEOUT}
+              -D BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
+              -P ${CMAKE_SOURCE_DIR}/cmake/DiscoverSuites.cmake)
+    # A program that is not built yet is a test that fails by its name.
+    file(CONFIGURE OUTPUT ${A_NAME}_include.cmake @ONLY CONTENT
+"if(EXISTS \"@entries@\")
+  include(\"@entries@\")
+else()
+  add_test(@A_NAME@_NOT_BUILT @A_NAME@_NOT_BUILT)
+endif()
+")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES
+      ${CMAKE_CURRENT_BINARY_DIR}/${A_NAME}_include.cmake)
+    return()
+  endif()
   gtest_discover_tests(${A_NAME}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DISCOVERY_TIMEOUT 120
     PROPERTIES LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT}

@@ -4,7 +4,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +11,7 @@
 #include "core/base/cpu.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
+#include "core/model/device.h"
 #include "core/model/encoder/encoder_table.h"
 #include "core/model/model_config.h"
 #include "core/model/model_io.h"
@@ -35,20 +35,9 @@ std::shared_ptr<BackboneCache> NewBackboneCache() { return std::make_shared<Back
 
 namespace {
 
-bool CpuMultipliesBFloat16() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (absl::StartsWith(line, "flags")) {
-      return absl::StrContains(line, " avx512_bf16") || absl::StrContains(line, " amx_bf16");
-    }
-  }
-  return false;
-}
-
-bool WantsBFloat16(config::Precision precision) {
+bool WantsBFloat16(config::Precision precision, const torch::Device& device) {
   return precision == config::PRECISION_BF16 ||
-         (precision == config::PRECISION_AUTO && CpuMultipliesBFloat16());
+         (precision == config::PRECISION_AUTO && (device.is_cuda() || CpuHasBfloat16()));
 }
 
 // Runs `compute` and turns what LibTorch throws into a status: the engine's edge.
@@ -70,7 +59,10 @@ auto Guarded(F compute) -> decltype(compute()) {
 class TorchSegmenter : public Segmenter {
  public:
   TorchSegmenter(ModelInfo info, Vit backbone, VideoModel head)
-      : info_(std::move(info)), backbone_(std::move(backbone)), head_(std::move(head)) {}
+      : info_(std::move(info)),
+        backbone_(std::move(backbone)),
+        head_(std::move(head)),
+        device_(DeviceOf(*head_)) {}
 
   const ModelInfo& info() const override { return info_; }
 
@@ -89,7 +81,7 @@ class TorchSegmenter : public Segmenter {
                   input.pixels.size(), " values, the model takes ", size);
       to = std::copy(input.pixels.begin(), input.pixels.end(), to);
     }
-    return pixels;
+    return pixels.to(device_);
   }
 
   SlotState Gather(absl::Span<const StepInput> batch) {
@@ -108,14 +100,15 @@ class TorchSegmenter : public Segmenter {
     for (const StepInput& input : batch) {
       to = std::copy(input.state->slots.begin(), input.state->slots.end(), to);
     }
-    return {SkipMissing(batch, slots), 1};  // any later step: only "first" and "not first" differ
+    return {SkipMissing(batch, slots.to(device_)),
+            1};  // any later step: only "first" and "not first" differ
   }
 
   // slots [B, K, S], each row brought forward over its own number of missing frames.
   torch::Tensor SkipMissing(absl::Span<const StepInput> batch, torch::Tensor slots) {
     std::vector<int64_t> missing;
     for (const StepInput& input : batch) missing.push_back(input.skipped);
-    const torch::Tensor left = torch::tensor(missing).view({-1, 1, 1});  // [B, 1, 1]
+    const torch::Tensor left = torch::tensor(missing).view({-1, 1, 1}).to(device_);  // [B, 1, 1]
     const int64_t most = *std::max_element(missing.begin(), missing.end());
     for (int64_t done = 0; done < most; ++done) {
       slots = torch::where(left > done, head_->SkipFrame({slots, 1}).slots, slots);
@@ -129,9 +122,9 @@ class TorchSegmenter : public Segmenter {
     const StepResult step =
         head_->Step(head_->Transform(head_->NormalizeTokens(tokens)), Gather(batch));
     const bool decoder = head_->config().mask_source() == config::DECODER;
-    const torch::Tensor masks =
-        (decoder ? head_->DecodeMasks(step.slots) : step.attention).contiguous();
-    const torch::Tensor slots = step.slots.contiguous(), next = step.next.slots.contiguous();
+    const auto result = [](const torch::Tensor& tensor) { return tensor.cpu().contiguous(); };
+    const torch::Tensor masks = result(decoder ? head_->DecodeMasks(step.slots) : step.attention);
+    const torch::Tensor slots = result(step.slots), next = result(step.next.slots);
     std::vector<StepOutput> outputs;
     for (size_t b = 0; b < batch.size(); ++b) {
       const auto row = [b](const torch::Tensor& tensor) {
@@ -150,17 +143,19 @@ class TorchSegmenter : public Segmenter {
   ModelInfo info_;
   Vit backbone_;
   VideoModel head_;  // without encoder
+  torch::Device device_;
 };
 
 absl::StatusOr<Vit> LoadBackboneOnce(const ModelFiles& files, config::Precision precision,
-                                     BackboneCache* cache) {
+                                     const torch::Device& device, BackboneCache* cache) {
   SM_ASSIGN_OR_RETURN(const VitShape shape, EncoderShape(files.manifest.model().encoder()));
   std::string digest = files.digest;
   for (const config::WeightPart& part : files.manifest.parts()) {
     if (part.key_prefix() == kBackbonePrefix) digest = part.sha256();
   }
-  const bool bfloat16 = WantsBFloat16(precision);
-  const std::string key = absl::StrCat(digest, "/", shape.depth, bfloat16 ? "/bf16" : "/f32");
+  const bool bfloat16 = WantsBFloat16(precision, device);
+  const std::string key =
+      absl::StrCat(digest, "/", shape.depth, bfloat16 ? "/bf16/" : "/f32/", device.str());
   if (Vit vit = cache->Find(key); !vit.is_empty()) return vit;
   Vit loaded(shape);
   std::map<std::string, TensorView> tensors;
@@ -172,6 +167,7 @@ absl::StatusOr<Vit> LoadBackboneOnce(const ModelFiles& files, config::Precision 
   SM_RETURN_IF_ERROR(LoadParameters(tensors, /*strict=*/false, loaded.ptr().get()));
   for (torch::Tensor& weight : loaded->parameters()) weight.set_requires_grad(false);
   if (bfloat16) loaded->UseBFloat16();
+  loaded->to(device);
   cache->Keep(key, loaded);
   return loaded;
 }
@@ -221,15 +217,19 @@ absl::StatusOr<std::shared_ptr<Segmenter>> LoadSegmenter(
         "; serving needs geometry STRETCH"));
   }
   return Guarded([&]() -> absl::StatusOr<std::shared_ptr<Segmenter>> {
+    SM_ASSIGN_OR_RETURN(const torch::Device device, FindDevice(compute.device()));
     SM_ASSIGN_OR_RETURN(VideoModel head, LoadVideoModel(files, WithEncoder::kNo));
-    SM_ASSIGN_OR_RETURN(Vit vit, LoadBackboneOnce(files, compute.precision(), backbones.get()));
+    head->to(device);
+    SM_ASSIGN_OR_RETURN(Vit vit,
+                        LoadBackboneOnce(files, compute.precision(), device, backbones.get()));
     ModelInfo info = InfoOf(files, head);
     if (!served.name().empty()) info.name = served.name();
     return std::make_shared<TorchSegmenter>(std::move(info), std::move(vit), std::move(head));
   });
 }
 
-std::string InitTorch(const config::ComputeConfig& compute) {
+absl::StatusOr<std::string> InitTorch(const config::ComputeConfig& compute) {
+  SM_ASSIGN_OR_RETURN(const torch::Device device, FindDevice(compute.device()));
   const int threads = compute.torch_threads() > 0 ? compute.torch_threads() : UsableCpus();
   at::set_num_threads(threads);
   const std::string blas = LoadedBlas();
@@ -240,7 +240,8 @@ std::string InitTorch(const config::ComputeConfig& compute) {
         blas);
   }
   return absl::StrCat("torch=", TORCH_VERSION, " threads=", threads, " blas=", blas,
-                      " precision=", WantsBFloat16(compute.precision()) ? "bf16" : "f32");
+                      " device=", device.str(),
+                      " precision=", WantsBFloat16(compute.precision(), device) ? "bf16" : "f32");
 }
 
 std::string TorchLibraries() { return absl::StrCat("LibTorch ", TORCH_VERSION, "\n"); }

@@ -21,9 +21,9 @@ absl::StatusOr<std::shared_ptr<Segmenter>> LoadSegmenter(
     const config::ServedModel& served, const config::ComputeConfig& compute,
     const std::shared_ptr<BackboneCache>& backbones);
 
-// Threads, BLAS and CPU capability as one log line; sets LibTorch's thread count. Call once, before
-// the first model, from main.
-std::string InitTorch(const config::ComputeConfig& compute);
+// Threads, BLAS, device and precision as one log line; sets LibTorch's thread count. Call once,
+// before the first model, from main. kFailedPrecondition: there is no such device.
+absl::StatusOr<std::string> InitTorch(const config::ComputeConfig& compute);
 
 // "LibTorch 1.13.1\n..." for --version.
 std::string TorchLibraries();

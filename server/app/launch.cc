@@ -65,7 +65,8 @@ absl::Status Serve(const ServerOptions& options) {
   const sigset_t signals = BlockStopSignals();
   gpr_set_log_function(LogOfGrpc);
   KeepFreedMemory();
-  SM_INFO("starting {}", InitTorch(options.config.compute()));
+  SM_ASSIGN_OR_RETURN(const std::string torch, InitTorch(options.config.compute()));
+  SM_INFO("starting {}", torch);
   SM_ASSIGN_OR_RETURN(const auto app,
                       ServerApp::Start(options.config, MakeLoader(options.config.compute()),
                                        [] { kill(getpid(), SIGTERM); }));

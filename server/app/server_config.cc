@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/device_name.h"
 #include "core/base/options.h"
 #include "core/base/status.h"
 #include "core/config/config.h"
@@ -131,10 +132,7 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
     return absl::FailedPreconditionError(
         "security.tls.client_names needs security.tls.client_ca_file");
   }
-  if (config.compute().device() != "cpu" && config.compute().device() != "auto") {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "compute.device is '", config.compute().device(), "'; this build has cpu and auto"));
-  }
+  SM_RETURN_IF_ERROR(CheckDeviceName("compute.device", config.compute().device()));
   SM_RETURN_IF_ERROR(ValidateTrackConfig(config.track(), "track"));
   if (!(config.admission().max_wait_ratio() >= 0)) {
     return absl::FailedPreconditionError(absl::StrCat("admission.max_wait_ratio is ",
@@ -149,7 +147,7 @@ absl::Status ValidateServeConfig(const config::ServeConfig& config) {
 absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
                                                  const std::string& libraries) {
   ServerOptions result;
-  std::string config_file, listen, metrics, admin;
+  std::string config_file, listen, metrics, admin, device;
   std::vector<std::string> models, settings;
   OptionTable options("slotmatch_server",
                       "Serves slot segmentation of video streams over gRPC (SlotMatchService).");
@@ -159,6 +157,7 @@ absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
   options.Text("listen", "HOST:PORT", "gRPC address; port 0: any free one", &listen);
   options.Text("metrics", "HOST:PORT", "Prometheus address; 'none': no metrics port", &metrics);
   options.Text("admin", "HOST:PORT", "admin address; 'none': no admin port", &admin);
+  options.Text("device", "NAME", "computes there: cpu, cuda, cuda:N, or auto", &device);
   options.Repeated("set", "PATH=VALUE", "overrides one setting, e.g. limits.max_sessions=8",
                    &settings);
   options.Flag("check-config", "check the settings and end", &result.check_config);
@@ -173,6 +172,7 @@ absl::StatusOr<ServerOptions> ParseServerOptions(int argc, char** argv,
   SM_RETURN_IF_ERROR(ApplyOverrides(settings, &result.config));
   if (!models.empty()) result.config.clear_models();
   for (const std::string& model : models) result.config.add_models()->set_path(model);
+  if (!device.empty()) result.config.mutable_compute()->set_device(device);
   if (!listen.empty()) result.config.mutable_listen()->set_grpc_address(listen);
   if (!metrics.empty()) {
     result.config.mutable_listen()->set_metrics_address(metrics == "none" ? "" : metrics);

@@ -181,7 +181,8 @@ class FilesTest(DeployTest):
                   and not any(other in line for other in ("cross", "/lib32/", "/libx32/"))}
         always = {"libc6", "libgcc-s1", "libstdc++6"}  # every C++ program's
         self.assert_clean(checks.check_packages(
-            checks.package_list(read("scripts/packages/runtime.txt")), needed - always,
+            checks.package_list(read("scripts/packages/runtime.txt")
+                                + read("scripts/packages/runtime-cpu.txt")), needed - always,
             extra={"libopenblas0-openmp"}))
 
     def test_every_alert_is_tested_firing_and_not_firing(self):

@@ -175,13 +175,17 @@ class Resume : public testing::TestWithParam<ProxyCase> {
   std::unique_ptr<Process> proxy_;
 };
 
-// The frames of the sample clip over and over until `done`, or `count` frames.
-NextFrame ClipUntil(std::function<bool(size_t index)> end) {
+// The frames of the sample clip over and over until `end`. Paced, they come in bursts: a kill may
+// hit one, and servers that start need not wait for the CPU.
+NextFrame ClipUntil(std::function<bool(size_t index)> end, bool paced) {
+  constexpr size_t kBurst = 6;
+  constexpr absl::Duration kPause = absl::Milliseconds(150);
   std::vector<std::string> clip;
   for (const cv::Mat& picture : VideoFrames(kSampleVideo, 72)) {
     clip.push_back(Encoded(picture, ".jpg"));
   }
-  return [clip = std::move(clip), end = std::move(end)](size_t i) {
+  return [clip = std::move(clip), end = std::move(end), paced](size_t i) {
+    if (paced && i % kBurst == 0) absl::SleepFor(kPause);
     return end(i) ? std::nullopt : std::optional<std::string>(clip[i % clip.size()]);
   };
 }
@@ -189,8 +193,8 @@ NextFrame ClipUntil(std::function<bool(size_t index)> end) {
 // `answers` are those of a session that nothing disturbed.
 void ExpectUndisturbed(const std::string& server, const Answers& answers) {
   int64_t resumes = 0;
-  const Answers expected =
-      Stream(server, ClipUntil([&](size_t i) { return i == answers.size(); }), &resumes);
+  const Answers expected = Stream(
+      server, ClipUntil([&](size_t i) { return i == answers.size(); }, /*paced=*/false), &resumes);
   EXPECT_EQ(resumes, 0);
   ASSERT_EQ(answers.size(), expected.size());
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -204,8 +208,8 @@ TEST_P(Resume, KilledServersLoseNoFrameAndChangeNothing) {
   std::atomic<bool> done{false};
   std::thread killer([&] { KillServing(&done); });
   int64_t resumes = 0;
-  const Answers answers =
-      Stream(proxy_address(), ClipUntil([&](size_t) { return done.load(); }), &resumes);
+  const Answers answers = Stream(
+      proxy_address(), ClipUntil([&](size_t) { return done.load(); }, /*paced=*/true), &resumes);
   killer.join();
   EXPECT_GE(resumes, GetParam().kills);
   ExpectUndisturbed(servers_[0]->address(), answers);
@@ -217,8 +221,8 @@ TEST_P(Resume, RollingRestartsLoseNoFrameAndChangeNothing) {
   std::atomic<bool> done{false};
   std::thread updater([&] { RestartAll(kRounds, &done); });
   int64_t resumes = 0;
-  const Answers answers =
-      Stream(proxy_address(), ClipUntil([&](size_t) { return done.load(); }), &resumes);
+  const Answers answers = Stream(
+      proxy_address(), ClipUntil([&](size_t) { return done.load(); }, /*paced=*/true), &resumes);
   updater.join();
   EXPECT_GE(resumes, kRounds);
   ExpectUndisturbed(servers_[0]->address(), answers);

@@ -16,7 +16,7 @@ namespace {
 struct EvaluateArguments {
   std::vector<std::string> models;
   DatasetOptions data;
-  std::string json, csv, mask_source;
+  std::string json, csv, mask_source, device = "cpu";
   int64_t seed = 0;
   EvaluationOptions evaluation;
 };
@@ -41,6 +41,7 @@ void AddOptions(EvaluateArguments* arguments, OptionTable* options) {
   options->Integer("seed", "N", "draws of the confidence intervals", &arguments->seed);
   options->Text("mask-source", "NAME", "attention or decoder; empty: what the manifest says",
                 &arguments->mask_source);
+  options->Text("device", "NAME", "cpu, cuda, cuda:N or auto", &arguments->device);
 }
 
 absl::Status Check(const EvaluateArguments& arguments) {
@@ -83,7 +84,7 @@ absl::Status EvaluateCommand(int argc, char** argv) {
   std::vector<VideoSegmenter> models;
   for (const std::string& directory : arguments.models) {
     SM_ASSIGN_OR_RETURN(VideoSegmenter model,
-                        VideoSegmenter::Open(directory, arguments.mask_source));
+                        VideoSegmenter::Open(directory, arguments.mask_source, arguments.device));
     models.push_back(std::move(model));
   }
   SM_ASSIGN_OR_RETURN(const std::vector<ModelScores> scores,

@@ -41,12 +41,13 @@ nlohmann::json SlotLine(const SegmentedFrame& frame) {
 }  // namespace
 
 absl::Status InferCommand(int argc, char** argv) {
-  std::string model, video, out;
+  std::string model, video, out, device = "cpu";
   OptionTable options("slotmatch_trainer infer",
                       "Segments a video file or a folder of frames without a server.");
   options.Text("model", "DIR", "model directory", &model);
   options.Text("video", "PATH", "video file, or folder of frames", &video);
   options.Text("out", "DIR", "writes masks/00000.png ... and slots.jsonl there", &out);
+  options.Text("device", "NAME", "cpu, cuda, cuda:N or auto", &device);
   SM_RETURN_IF_ERROR(options.Parse(argc, argv).status());
   if (options.PrintedAnswer(TorchLibraries())) return absl::OkStatus();
   if (model.empty() || video.empty() || out.empty()) {
@@ -56,7 +57,7 @@ absl::Status InferCommand(int argc, char** argv) {
   data.set_kind(fs::is_directory(video) ? "frames" : "video");
   data.set_path(video);
   SM_ASSIGN_OR_RETURN(const auto dataset, OpenDataset(data));
-  SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, VideoSegmenter::Open(model));
+  SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, VideoSegmenter::Open(model, "", device));
   std::error_code error;
   fs::create_directories(fs::path(out) / "masks", error);
   std::ofstream lines(fs::path(out) / "slots.jsonl");

@@ -104,4 +104,12 @@ ClipBatch ClipSampler::Batch(int64_t step, const BatchPart& part) const {
   return batch;
 }
 
+void MoveTo(const torch::Device& device, ClipBatch* batch) {
+  const auto move = [&](torch::Tensor* tensor) {
+    if (tensor->defined()) *tensor = tensor->to(device);
+  };
+  for (torch::Tensor& view : batch->tokens) move(&view);
+  for (DrawnClip& clip : batch->clips) move(&clip.teacher_slots);
+}
+
 }  // namespace slotmatch

@@ -41,6 +41,9 @@ struct ClipBatch {
   std::vector<DrawnClip> clips;  // [B]
 };
 
+// Brings tokens and known slots to the device.
+void MoveTo(const torch::Device& device, ClipBatch* batch);
+
 // Clips [first, first + count) of a batch.
 struct BatchPart {
   int64_t first, count;

@@ -10,7 +10,7 @@
 namespace slotmatch {
 namespace {
 
-constexpr int64_t kHeaderBytes = 12, kFooterBytes = 4;
+constexpr int64_t kRecordHeaderBytes = 12, kFooterBytes = 4;
 constexpr int64_t kMaxRecordBytes = int64_t{1} << 30;
 
 std::array<uint32_t, 256> Crc32cTable() {
@@ -73,7 +73,7 @@ absl::StatusOr<RecordListing> ListRecords(const std::string& path) {
   RecordListing listing;
   int64_t at = 0;
   while (at < size) {
-    const auto header = ReadAt(file, at, kHeaderBytes, path);
+    const auto header = ReadAt(file, at, kRecordHeaderBytes, path);
     if (!header.ok()) {
       listing.problem = header.status();
       break;
@@ -85,12 +85,12 @@ absl::StatusOr<RecordListing> ListRecords(const std::string& path) {
       break;
     }
     if (length > static_cast<uint64_t>(size) ||
-        at + kHeaderBytes + static_cast<int64_t>(length) + kFooterBytes > size) {
+        at + kRecordHeaderBytes + static_cast<int64_t>(length) + kFooterBytes > size) {
       listing.problem = absl::DataLossError(absl::StrCat(path, " is cut short at byte ", size));
       break;
     }
-    listing.records.push_back({at + kHeaderBytes, static_cast<int64_t>(length)});
-    at += kHeaderBytes + static_cast<int64_t>(length) + kFooterBytes;
+    listing.records.push_back({at + kRecordHeaderBytes, static_cast<int64_t>(length)});
+    at += kRecordHeaderBytes + static_cast<int64_t>(length) + kFooterBytes;
   }
   return listing;
 }

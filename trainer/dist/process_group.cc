@@ -6,6 +6,9 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef USE_C10D_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 #include "absl/strings/str_cat.h"
 
@@ -68,7 +71,30 @@ class GatherFunction : public torch::autograd::Function<GatherFunction> {
 
 struct ProcessGroup::Backend {
   c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<Gloo> gloo;
+  c10::intrusive_ptr<Gloo> gloo;  // what lies on the CPU
+#ifdef USE_C10D_NCCL
+  c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl;  // what lies on a GPU; null: there is none
+
+  void OpenNccl(const ProcessPlace& place, absl::Duration timeout) {
+    if (!torch::cuda::is_available()) return;
+    // Else a process that is gone is noticed only by a thread of NCCL's, which ends this one.
+    setenv("TORCH_NCCL_BLOCKING_WAIT", "1", /*overwrite=*/0);
+    auto options = c10d::ProcessGroupNCCL::Options::create();
+    options->timeout = Milliseconds(timeout);
+    nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(store, place.rank, place.size, options);
+  }
+#else
+  void OpenNccl(const ProcessPlace&, absl::Duration) {}
+#endif
+
+  // Calls `collective` with the group that the tensor's device has.
+  template <typename Collective>
+  auto On(const torch::Tensor& tensor, const Collective& collective) {
+#ifdef USE_C10D_NCCL
+    if (tensor.is_cuda()) return collective(*nccl);
+#endif
+    return collective(*gloo);
+  }
 };
 
 ProcessGroup::ProcessGroup() = default;
@@ -86,6 +112,7 @@ absl::StatusOr<std::unique_ptr<ProcessGroup>> ProcessGroup::Join(const ProcessPl
     group->backend_->store = OpenStore(place, timeout);
     group->backend_->gloo =
         c10::make_intrusive<Gloo>(group->backend_->store, place.rank, place.size, options);
+    group->backend_->OpenNccl(place, timeout);
   } catch (const std::exception& error) {
     const std::string text = error.what();
     return absl::UnavailableError(absl::StrCat("process ", place.rank, " of ", place.size,
@@ -110,7 +137,7 @@ void ProcessGroup::Sum(const torch::Tensor& tensor) {
   if (backend_ == nullptr) return;
   torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> list = {tensor};
-  Await([&] { return backend_->gloo->allreduce(list); });
+  Await([&] { return backend_->On(tensor, [&](auto& group) { return group.allreduce(list); }); });
 }
 
 void ProcessGroup::Mean(const std::vector<torch::Tensor>& tensors) {
@@ -133,7 +160,7 @@ void ProcessGroup::Broadcast(const std::vector<torch::Tensor>& tensors) {
   torch::NoGradGuard no_grad;
   for (const torch::Tensor& tensor : tensors) {
     std::vector<torch::Tensor> list = {tensor.contiguous()};
-    Await([&] { return backend_->gloo->broadcast(list); });
+    Await([&] { return backend_->On(tensor, [&](auto& group) { return group.broadcast(list); }); });
     tensor.copy_(list[0]);
   }
 }

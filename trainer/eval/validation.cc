@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/model/device.h"
 #include "core/model/model_config.h"
 #include "core/model/model_io.h"
 #include "trainer/eval/evaluation.h"
@@ -101,6 +102,8 @@ absl::StatusOr<std::unique_ptr<Validator>> MakeValidator(const config::TrainConf
   torch::NoGradGuard no_grad;
   const auto own = model->backbone()->named_parameters();
   for (const auto& item : backbone.vit->named_parameters()) own[item.key()].copy_(item.value());
+  SM_ASSIGN_OR_RETURN(const torch::Device device, FindDevice(config.loop().device()));
+  model->to(device);
   return std::make_unique<DatasetValidator>(config, std::move(dataset), std::move(model));
 }
 

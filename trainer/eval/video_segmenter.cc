@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/image/preprocess.h"
+#include "core/model/device.h"
 #include "core/model/model_io.h"
 
 namespace slotmatch {
@@ -28,17 +29,20 @@ std::string EncoderKey(const config::Manifest& manifest) {
 }  // namespace
 
 absl::StatusOr<VideoSegmenter> VideoSegmenter::Open(const std::string& model_directory,
-                                                    const std::string& mask_source) {
+                                                    const std::string& mask_source,
+                                                    const std::string& device) {
   if (!mask_source.empty() && mask_source != "attention" && mask_source != "decoder") {
     return absl::InvalidArgumentError("mask source '" + mask_source +
                                       "' is neither attention nor decoder");
   }
+  SM_ASSIGN_OR_RETURN(const torch::Device place, FindDevice(device));
   PartCache parts;
   SM_ASSIGN_OR_RETURN(const ModelFiles files, OpenModelDirectory(model_directory, &parts));
   if (files.manifest.role() == "backbone") {
     return absl::InvalidArgumentError(model_directory + " is a backbone, not a model with slots");
   }
-  SM_ASSIGN_OR_RETURN(const VideoModel model, LoadVideoModel(files));
+  SM_ASSIGN_OR_RETURN(VideoModel model, LoadVideoModel(files));
+  model->to(place);
   SM_ASSIGN_OR_RETURN(VideoSegmenter segmenter, Of(model, files.manifest));
   if (!mask_source.empty()) segmenter.decoder_masks_ = mask_source == "decoder";
   segmenter.encoder_key_ = EncoderKey(files.manifest);
@@ -70,7 +74,7 @@ torch::Tensor VideoSegmenter::Encode(const std::vector<DatasetFrame>& frames) {
                encoder.input_width_px(),
                absl::MakeSpan(pixels.data_ptr<float>() + i * frame_values, frame_values));
   }
-  return model_->Encode(pixels);
+  return model_->Encode(pixels.to(DeviceOf(*model_)));
 }
 
 absl::Status VideoSegmenter::SegmentFrames(const std::vector<DatasetFrame>& frames,
@@ -83,9 +87,9 @@ absl::Status VideoSegmenter::SegmentFrames(const std::vector<DatasetFrame>& fram
     }
     const StepResult step = model_->Step(features.slice(0, i, i + 1), position->state);
     const torch::Tensor masks =
-        (decoder_masks_ ? model_->DecodeMasks(step.slots) : step.attention)[0].contiguous();
+        (decoder_masks_ ? model_->DecodeMasks(step.slots) : step.attention)[0].cpu().contiguous();
     const Image& image = frames[i].image;
-    SegmentedFrame result{&frames[i], {}, step.slots[0], position->step, {}};
+    SegmentedFrame result{&frames[i], {}, step.slots[0].cpu(), position->step, {}};
     result.segmentation =
         SegmentFromSoftMasks(absl::MakeConstSpan(masks.data_ptr<float>(), masks.numel()),
                              num_slots(), static_cast<int>(model_->grid_height()),

@@ -27,9 +27,11 @@ struct SegmentedFrame {
 // mask upsampling of the service. Memory does not grow with a video's length.
 class VideoSegmenter {
  public:
-  // mask_source: "attention", "decoder", or empty for what the manifest says.
+  // mask_source: "attention", "decoder", or empty for what the manifest says. device: a name of
+  // core/model/device.h. What frames give lies on the CPU.
   static absl::StatusOr<VideoSegmenter> Open(const std::string& model_directory,
-                                             const std::string& mask_source = "");
+                                             const std::string& mask_source = "",
+                                             const std::string& device = "cpu");
 
   // A model at hand, with its encoder; of the manifest name, version, mask source and preprocessing
   // are used.

@@ -3,20 +3,24 @@
 #include <cstdint>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "core/base/bounded_queue.h"
 #include "trainer/data/clip_sampler.h"
 
 namespace slotmatch {
 
-// Draws a part of the batches [first, end) ahead, two at most, in a thread of its own. Next()
-// belongs to one thread. The sampler is borrowed.
+// Draws a part of the batches [first, end) ahead and brings it to the device, two at most, in a
+// thread of its own. Next() belongs to one thread. The sampler is borrowed.
 class BatchAhead {
  public:
-  BatchAhead(const ClipSampler& sampler, const BatchPart& part, int64_t first, int64_t end)
-      : queue_(2), thread_([this, &sampler, part, first, end] {
+  BatchAhead(const ClipSampler& sampler, const BatchPart& part, const torch::Device& device,
+             int64_t first, int64_t end)
+      : queue_(2), thread_([this, &sampler, part, device, first, end] {
           for (int64_t step = first; step < end; ++step) {
-            if (!queue_.Push(sampler.Batch(step, part))) return;
+            ClipBatch batch = sampler.Batch(step, part);
+            MoveTo(device, &batch);
+            if (!queue_.Push(std::move(batch))) return;
           }
           queue_.Close();
         }) {}

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "core/base/log.h"
 #include "core/base/status.h"
+#include "core/model/device.h"
 #include "core/model/encoder/encoder_table.h"
 #include "core/model/model_io.h"
 #include "trainer/data/dataset.h"
@@ -97,7 +98,7 @@ absl::StatusOr<Backbone> LoadBackbone(const ModelFiles& files, const config::Mod
   for (torch::Tensor& weight : backbone.vit->parameters()) weight.set_requires_grad(false);
   FeatureExtractor& extractor = backbone.extractor;
   extractor.encode = [vit = backbone.vit](const torch::Tensor& frames) mutable {
-    return vit->forward(frames);
+    return vit->forward(frames.to(DeviceOf(*vit)));
   };
   extractor.digest = absl::StrCat(BackboneDigest(files), "/", shape.depth);
   extractor.preprocessing = preprocessing;
@@ -112,7 +113,7 @@ absl::StatusOr<Backbone> LoadBackbone(const ModelFiles& files, const config::Mod
 Backbone KeysOf(const Backbone& backbone) {
   Backbone keys = backbone;
   keys.extractor.encode = [vit = backbone.vit](const torch::Tensor& frames) mutable {
-    return vit->Features(frames).keys;
+    return vit->Features(frames.to(DeviceOf(*vit))).keys;
   };
   absl::StrAppend(&keys.extractor.digest, "/keys");
   return keys;

@@ -41,6 +41,13 @@ absl::Status LoadTeacher(const config::TrainConfig& config, PartCache* parts, Tr
 
 }  // namespace
 
+void TrainModels::MoveTo(const torch::Device& device) {
+  for (Backbone& encoder : encoders) encoder.vit->to(device);
+  if (!teacher.is_empty()) teacher->to(device);
+  if (!model.is_empty()) model->to(device);
+  if (!heads.is_empty()) heads->to(device);
+}
+
 std::vector<std::pair<std::string, torch::Tensor>> TrainModels::Parameters() const {
   std::vector<std::pair<std::string, torch::Tensor>> parameters;
   for (const auto& item : model->named_parameters()) {

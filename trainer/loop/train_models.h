@@ -22,6 +22,8 @@ struct TrainModels {
   VideoModel model{nullptr};       // the one that trains, without encoder
   LossHeads heads{nullptr};
 
+  // Frozen models and those that train; before an optimiser takes their parameters.
+  void MoveTo(const torch::Device& device);
   // Names and leaves of all that trains, heads below "loss_heads.".
   std::vector<std::pair<std::string, torch::Tensor>> Parameters() const;
 };

@@ -16,6 +16,7 @@
 #include "core/base/status.h"
 #include "core/base/version.h"
 #include "core/config/config.h"
+#include "core/model/device.h"
 #include "core/model/model_io.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/dist/process_group.h"
@@ -61,6 +62,7 @@ class Run {
 
   config::TrainConfig config_;
   TrainOptions options_;
+  torch::Device device_{torch::kCPU};
   std::unique_ptr<ProcessGroup> processes_;
   PartCache parts_;
   TrainModels models_;
@@ -79,9 +81,12 @@ absl::Status Run::Prepare() {
                                          : std::max(1, UsableCpus() / options_.place.local_size));
   SM_ASSIGN_OR_RETURN(processes_,
                       ProcessGroup::Join(options_.place, absl::Seconds(loop.process_timeout_s())));
+  SM_ASSIGN_OR_RETURN(device_, FindDevice(loop.device(), options_.place.local_rank));
   SM_ASSIGN_OR_RETURN(models_, LoadFrozenModels(config_, &parts_));
+  models_.MoveTo(device_);
   SM_RETURN_IF_ERROR(OpenData());
   SM_RETURN_IF_ERROR(MakeTrainedModels(config_, &parts_, &models_));
+  models_.MoveTo(device_);
   if (config_.model().target_normalization() != config::NONE) {
     const auto [mean, std] = data_->TokenStatistics(0);
     models_.model->SetTokenStatistics(mean, std);
@@ -210,7 +215,7 @@ absl::Status Run::Loop() {
   const absl::Time end = loop.max_minutes() > 0 ? absl::Now() + absl::Minutes(loop.max_minutes())
                                                 : absl::InfiniteFuture();
   const int64_t clips = config_.data().batch_clips() / processes_->size();
-  BatchAhead batches(data_->sampler(), {processes_->rank() * clips, clips},
+  BatchAhead batches(data_->sampler(), {processes_->rank() * clips, clips}, device_,
                      optimizer_->steps_done(), loop.max_steps());
   absl::Duration waited;
   for (int64_t step = optimizer_->steps_done(); step < loop.max_steps(); ++step) {

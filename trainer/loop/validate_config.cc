@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "core/base/cpu.h"
+#include "core/model/device.h"
 #include "core/model/encoder/encoder_table.h"
 #include "core/model/model_config.h"
 #include "trainer/loss/loss.h"
@@ -136,10 +137,10 @@ void CheckData(const config::DataConfig& data, Problems* problems) {
 
 void CheckLoop(const TrainConfig& config, int processes, Problems* problems) {
   const config::LoopConfig& loop = config.loop();
-  if (loop.device() != "cpu" && loop.device() != "auto") {
-    problems->push_back("loop.device is '" + loop.device() + "'; this build has cpu and auto");
-  }
-  if (loop.precision() == config::LoopConfig::BFLOAT16 && !CpuHasBfloat16()) {
+  const absl::StatusOr<torch::Device> device = FindDevice(loop.device());
+  if (!device.ok()) problems->push_back(absl::StrCat("loop.", device.status().message()));
+  if (loop.precision() == config::LoopConfig::BFLOAT16 && device.ok() && device->is_cpu() &&
+      !CpuHasBfloat16()) {
     problems->push_back("loop.precision is BFLOAT16, which this CPU does not compute with");
   }
   const int64_t parts = int64_t{processes} * loop.accumulate();

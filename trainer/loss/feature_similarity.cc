@@ -5,17 +5,9 @@
 #include "core/nn/shape_check.h"
 #include "trainer/loss/losses.h"
 #include "trainer/loss/token_selection.h"
+#include "trainer/loss/unit_vectors.h"
 
 namespace slotmatch {
-namespace {
-
-constexpr double kMinNorm = 1e-12;
-
-torch::Tensor Unit(const torch::Tensor& x) {
-  return x / x.norm(2, -1, /*keepdim=*/true).clamp_min(kMinNorm);
-}
-
-}  // namespace
 
 torch::Tensor SimilarityTarget(const torch::Tensor& keys, const torch::Tensor& token_index,
                                double temperature, double threshold) {
@@ -23,7 +15,7 @@ torch::Tensor SimilarityTarget(const torch::Tensor& keys, const torch::Tensor& t
   const int64_t frames = keys.size(1);
   TORCH_CHECK(frames >= 2, "feature similarity needs clips of at least 2 frames, got T=", frames);
   torch::NoGradGuard no_grad;
-  const torch::Tensor unit = Unit(keys);
+  const torch::Tensor unit = UnitVectors(keys);
   const torch::Tensor now = SelectTokens(unit.slice(1, 0, frames - 1), 2, token_index);
   const torch::Tensor similarity =
       at::matmul(now, unit.slice(1, 1).transpose(-2, -1));  // [B, T - 1, N', N]

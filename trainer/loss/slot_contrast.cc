@@ -2,11 +2,10 @@
 
 #include "core/nn/shape_check.h"
 #include "trainer/loss/losses.h"
+#include "trainer/loss/unit_vectors.h"
 
 namespace slotmatch {
 namespace {
-
-constexpr double kMinNorm = 1e-12;
 
 // Slots of length 1. Logits span +-1/temperature: float32 at least, also under mixed precision.
 torch::Tensor Unit(const torch::Tensor& slots) {
@@ -15,7 +14,7 @@ torch::Tensor Unit(const torch::Tensor& slots) {
               "slot contrast needs clips of at least 2 frames, got T=", slots.size(1));
   const torch::Tensor wide =
       slots.scalar_type() == torch::kFloat64 ? slots : slots.to(torch::kFloat32);
-  return wide / wide.norm(2, -1, true).clamp_min(kMinNorm);
+  return UnitVectors(wide);
 }
 
 }  // namespace

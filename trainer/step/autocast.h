@@ -1,8 +1,8 @@
 #pragma once
 
-#include <ATen/autocast_mode.h>
 #include <torch/types.h>
 
+#include "core/nn/torch_compat.h"
 #include "slotmatch/config/train.pb.h"
 
 namespace slotmatch {
@@ -10,23 +10,25 @@ namespace slotmatch {
 // Matrix products of this thread in the precision of the config, while it lives (torch.autocast).
 class Autocast {
  public:
-  explicit Autocast(config::LoopConfig::Precision precision)
-      : enabled_(precision == config::LoopConfig::BFLOAT16),
-        before_(at::autocast::is_cpu_enabled()) {
+  Autocast(config::LoopConfig::Precision precision, const torch::Device& device)
+      : device_(device.type()),
+        enabled_(precision == config::LoopConfig::BFLOAT16),
+        before_(compat::AutocastEnabled(device_)) {
     if (!enabled_) return;
     at::autocast::increment_nesting();
-    at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
-    at::autocast::set_cpu_enabled(true);
+    compat::SetAutocastType(device_, at::kBFloat16);
+    compat::SetAutocastEnabled(device_, true);
   }
   ~Autocast() {
     if (!enabled_) return;
-    at::autocast::set_cpu_enabled(before_);
+    compat::SetAutocastEnabled(device_, before_);
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   }
   Autocast(const Autocast&) = delete;
   Autocast& operator=(const Autocast&) = delete;
 
  private:
+  const at::DeviceType device_;
   const bool enabled_, before_;
 };
 

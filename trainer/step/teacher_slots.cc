@@ -47,7 +47,7 @@ void TeacherSlots::Fill(ClipBatch* batch) {
 
 torch::Tensor TeacherSlots::Compute(const torch::Tensor& tokens) {
   const torch::NoGradGuard no_grad;
-  const Autocast autocast(config_.loop().precision());
+  const Autocast autocast(config_.loop().precision(), tokens.device());
   const torch::Tensor features = Float32(teacher_->Transform(teacher_->NormalizeTokens(tokens)));
   return Float32(teacher_->Scan(features, teacher_->InitialState(/*batch=*/1)).slots)
       .squeeze(0)
@@ -56,7 +56,7 @@ torch::Tensor TeacherSlots::Compute(const torch::Tensor& tokens) {
 
 void TeacherSlots::Keep(const DrawnClip& clip) {
   if (stores_.empty()) return;
-  const absl::Status kept = stores_[clip.source]->Keep(clip.place, clip.teacher_slots);
+  const absl::Status kept = stores_[clip.source]->Keep(clip.place, clip.teacher_slots.cpu());
   if (kept.ok()) return;
   SM_WARNING("teacher slots are not kept any more reason=\"{}\"", std::string(kept.message()));
   stores_.clear();

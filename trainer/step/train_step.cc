@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status.h"
+#include "core/model/device.h"
 #include "trainer/data/random.h"
 #include "trainer/step/autocast.h"
 #include "trainer/step/teacher_slots.h"
@@ -65,7 +66,7 @@ torch::Tensor TrainStep::TokenSubset(int64_t step) const {
     std::swap(order[i], order[i + random.Below(all - i)]);
   }
   order.resize(wanted);
-  return torch::tensor(order, torch::kInt64);
+  return torch::tensor(order, torch::kInt64).to(DeviceOf(*parts_.model));
 }
 
 // One seed for student and teacher: distillation pairs their slots index to index, which has a
@@ -107,7 +108,7 @@ void TrainStep::AddTeacher(const ClipBatch& part, const torch::Tensor& noise, Lo
 }
 
 LossInputs TrainStep::Forward(const ClipBatch& part, const StepNoise& noise, int64_t step) {
-  const Autocast autocast(config_.loop().precision());
+  const Autocast autocast(config_.loop().precision(), part.tokens.front().device());
   VideoModel model = parts_.model;
   LossInputs in;
   in.model = model;

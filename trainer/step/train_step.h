@@ -45,8 +45,9 @@ class TrainStep {
   static absl::StatusOr<TrainStep> Create(const config::TrainConfig& config,
                                           const StepParts& parts);
 
-  // `batch`: this process's clips. kDataLoss when a loss or the gradient is not finite, in any
-  // process: names the loss and the step, parameters are untouched. Throws ProcessLost.
+  // `batch`: this process's clips, on the models' device. kDataLoss when a loss or the gradient is
+  // not finite, in any process: names the loss and the step, parameters are untouched. Throws
+  // ProcessLost.
   absl::StatusOr<StepReport> Run(const ClipBatch& batch, int64_t step);
 
   // The losses of a batch in one part, without gradient; nothing changes.

@@ -33,8 +33,9 @@ class RandomInit : public SlotInit {
         "log_std", torch::full({1, 1, slot_dim}, -0.5 * std::log(static_cast<double>(slot_dim))));
   }
   torch::Tensor forward(int64_t batch, const torch::Tensor& noise) override {
-    const torch::Tensor draw =
-        noise.defined() ? noise : torch::randn({batch, num_slots_, slot_dim_}, mean_.options());
+    const torch::Tensor draw = noise.defined()
+                                   ? noise.to(mean_.device())
+                                   : torch::randn({batch, num_slots_, slot_dim_}, mean_.options());
     CheckShape("slot noise", draw, {{"B", batch}, {"K", num_slots_}, {"S", slot_dim_}});
     return mean_ + draw * log_std_.exp();
   }

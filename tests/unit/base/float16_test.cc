@@ -9,9 +9,9 @@
 namespace slotmatch {
 namespace {
 
-constexpr uint16_t kInfinity = 0x7c00;
+constexpr uint16_t kHalfInfinity = 0x7c00;
 
-bool IsNan(uint16_t half) { return (half & 0x7fff) > kInfinity; }
+bool IsNan(uint16_t half) { return (half & 0x7fff) > kHalfInfinity; }
 
 // The value by definition of the format: sign, 5 bits of exponent, 10 of mantissa.
 double ValueOf(uint16_t half) {
@@ -39,7 +39,7 @@ TEST(Float16, EveryHalfHasItsValueAndComesBack) {
 }
 
 TEST(Float16, RoundsToNearestAndHalfwayToEven) {
-  for (uint16_t half = 0; half + 1 < kInfinity; ++half) {
+  for (uint16_t half = 0; half + 1 < kHalfInfinity; ++half) {
     const double low = ValueOf(half), high = ValueOf(half + 1);
     const auto middle = static_cast<float>((low + high) / 2);  // exact in binary32
     const float below = std::nextafter(middle, 0.0f);
@@ -55,9 +55,9 @@ TEST(Float16, RoundsToNearestAndHalfwayToEven) {
 TEST(Float16, OverflowsToInfinity) {
   EXPECT_EQ(FloatToHalf(65504.0f), 0x7bff);  // the largest finite one
   EXPECT_EQ(FloatToHalf(65519.99f), 0x7bff);
-  EXPECT_EQ(FloatToHalf(65520.0f), kInfinity);
-  EXPECT_EQ(FloatToHalf(-1e30f), kInfinity | 0x8000);
-  EXPECT_EQ(FloatToHalf(std::numeric_limits<float>::infinity()), kInfinity);
+  EXPECT_EQ(FloatToHalf(65520.0f), kHalfInfinity);
+  EXPECT_EQ(FloatToHalf(-1e30f), kHalfInfinity | 0x8000);
+  EXPECT_EQ(FloatToHalf(std::numeric_limits<float>::infinity()), kHalfInfinity);
 }
 
 TEST(Float16, UnderflowsToSignedZero) {

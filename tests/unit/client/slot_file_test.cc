@@ -22,7 +22,7 @@ v1::ModelInfo Model() {
   return model;
 }
 
-v1::FrameResult Result(uint64_t frame_id) {
+v1::FrameResult ResultOfFrame(uint64_t frame_id) {
   v1::FrameResult result;
   result.set_frame_id(frame_id);
   for (int k = 0; k < 2; ++k) {
@@ -50,7 +50,7 @@ class SlotFileTest : public testing::Test {
 TEST_F(SlotFileTest, HoldsARowForEveryResult) {
   auto file = SlotFile::Create(path_, Model());
   ASSERT_THAT(file, IsOk());
-  for (const uint64_t id : {3, 4, 9}) ASSERT_THAT((*file)->Add(Result(id)), IsOk());
+  for (const uint64_t id : {3, 4, 9}) ASSERT_THAT((*file)->Add(ResultOfFrame(id)), IsOk());
   ASSERT_THAT((*file)->Close(), IsOk());
   const auto read = SafetensorsFile::Open(path_);
   ASSERT_THAT(read, IsOk());
@@ -78,7 +78,7 @@ TEST_F(SlotFileTest, MayBeEmpty) {
 TEST_F(SlotFileTest, ResultsOfAnotherShapeAreDataLoss) {
   auto file = SlotFile::Create(path_, Model());
   ASSERT_THAT(file, IsOk());
-  v1::FrameResult result = Result(7);
+  v1::FrameResult result = ResultOfFrame(7);
   result.mutable_slots(1)->mutable_vector()->pop_back();
   EXPECT_THAT((*file)->Add(result), FailsWith(absl::StatusCode::kDataLoss, "2 slots of 3 numbers"));
   result.mutable_slots()->RemoveLast();

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "tests/support/pictures.h"
+#include "tests/unit/image/plain_settings.h"
 
 namespace slotmatch {
 namespace {
@@ -23,15 +24,6 @@ std::vector<float> Preprocessed(const Image& image, const Preprocessing& setting
 }
 
 // Settings whose normalisation changes nothing: the output is in [0, 1].
-Preprocessing Plain() {
-  Preprocessing settings;
-  for (int c = 0; c < 3; ++c) {
-    settings.add_mean(0);
-    settings.add_std(1);
-  }
-  return settings;
-}
-
 double PixelAt(const Image& image, int x, int y, int c) {
   x = std::clamp(x, 0, image.width - 1);
   y = std::clamp(y, 0, image.height - 1);
@@ -88,7 +80,7 @@ TEST(Preprocess, BicubicStretchEqualsTheDefinition) {
 
 TEST(Preprocess, SameSizeOnlyNormalises) {
   const Image image = MakePicture(6, 5);
-  const std::vector<float> out = Preprocessed(image, Plain(), 5, 6);
+  const std::vector<float> out = Preprocessed(image, PlainSettings(), 5, 6);
   for (int i = 0; i < 30; ++i) {
     for (int c = 0; c < 3; ++c) EXPECT_NEAR(out[c * 30 + i], image.rgb[i * 3 + c] / 255.0, 1e-5);
   }
@@ -112,16 +104,16 @@ TEST(Preprocess, NormalisesWithTheSettingsMeanAndStd) {
 TEST(Preprocess, ClampsTheOvershootOfEdges) {
   Image image = MakePlainPicture(8, 8, 0, 0, 0);
   for (size_t i = image.rgb.size() / 2; i < image.rgb.size(); ++i) image.rgb[i] = 255;
-  const std::vector<float> out = Preprocessed(image, Plain(), 21, 21);
+  const std::vector<float> out = Preprocessed(image, PlainSettings(), 21, 21);
   EXPECT_EQ(*std::min_element(out.begin(), out.end()), 0.0f);
   EXPECT_EQ(*std::max_element(out.begin(), out.end()), 1.0f);
 }
 
 TEST(Preprocess, CenterSquareIsAStretchOfTheCentre) {
-  Preprocessing square = Plain();
+  Preprocessing square = PlainSettings();
   square.set_geometry(Preprocessing::CENTER_SQUARE);
   for (const auto interpolation : {Preprocessing::BICUBIC, Preprocessing::AREA}) {
-    Preprocessing stretch = Plain();
+    Preprocessing stretch = PlainSettings();
     stretch.set_interpolation(interpolation);
     square.set_interpolation(interpolation);
     const Image wide = MakePicture(16, 10), tall = MakePicture(10, 16);
@@ -133,7 +125,7 @@ TEST(Preprocess, CenterSquareIsAStretchOfTheCentre) {
 }
 
 TEST(Preprocess, AreaIsTheMeanOfTheSourcePixels) {
-  Preprocessing settings = Plain();
+  Preprocessing settings = PlainSettings();
   settings.set_interpolation(Preprocessing::AREA);
   const Image image = MakePicture(12, 9);
   const std::vector<float> out = Preprocessed(image, settings, 3, 4);

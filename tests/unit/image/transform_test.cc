@@ -7,6 +7,7 @@
 
 #include "core/image/preprocess.h"
 #include "tests/support/pictures.h"
+#include "tests/unit/image/plain_settings.h"
 
 namespace slotmatch {
 namespace {
@@ -15,18 +16,8 @@ using config::Preprocessing;
 using config::RandomCrop;
 using testing::ElementsAre;
 
-// Settings whose normalisation changes nothing.
-Preprocessing Plain() {
-  Preprocessing settings;
-  for (int c = 0; c < 3; ++c) {
-    settings.add_mean(0);
-    settings.add_std(1);
-  }
-  return settings;
-}
-
 std::vector<float> Transformed(const Image& image, const FrameTransform& plan,
-                               const Preprocessing& settings = Plain()) {
+                               const Preprocessing& settings = PlainSettings()) {
   std::vector<float> out(size_t{3} * plan.window.height * plan.window.width);
   TransformImage(image, plan, settings, absl::MakeSpan(out));
   return out;
@@ -78,7 +69,7 @@ TEST(TransformImage, WindowIsAPartOfTheWholeResize) {
 TEST(TransformImage, FlipMirrorsColumns) {
   const Image image = MakePicture(12, 10);
   for (const auto interpolation : {Preprocessing::BICUBIC, Preprocessing::AREA}) {
-    Preprocessing settings = Plain();
+    Preprocessing settings = PlainSettings();
     settings.set_interpolation(interpolation);
     FrameTransform plan = PlanTransform(Preprocessing::STRETCH, {12, 10}, {7, 5});
     const std::vector<float> straight = Transformed(image, plan, settings);
@@ -91,7 +82,7 @@ TEST(TransformImage, FlipMirrorsColumns) {
 }
 
 TEST(TransformImage, AreaShowsTheWindow) {
-  Preprocessing settings = Plain();
+  Preprocessing settings = PlainSettings();
   settings.set_interpolation(Preprocessing::AREA);
   const Image image = MakePicture(24, 8);
   const FrameTransform window = PlanCoveringCrop({24, 8}, {4, 4}, 0, 3);
@@ -202,7 +193,7 @@ TEST(Preprocess, IsThePlanOfItsGeometry) {
   const Image image = MakePicture(19, 12);
   for (const auto geometry :
        {Preprocessing::STRETCH, Preprocessing::CENTER_SQUARE, Preprocessing::SHORT_SIDE}) {
-    Preprocessing settings = Plain();
+    Preprocessing settings = PlainSettings();
     settings.set_geometry(geometry);
     std::vector<float> out(3 * 8 * 8);
     Preprocess(image, settings, 8, 8, absl::MakeSpan(out));

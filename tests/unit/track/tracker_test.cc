@@ -14,7 +14,7 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 
-constexpr TrackShape kShape = {3, 4, 8, 1};  // a row of 8 cells
+constexpr TrackShape kRowShape = {3, 4, 8, 1};  // a row of 8 cells
 
 // One frame: who owns which cell, '.' for nobody, and what every slot looks like.
 struct Frame {
@@ -50,10 +50,10 @@ class TrackerTest : public testing::Test {
     return ids;
   }
   void Configure(const config::TrackConfig& config) {
-    tracker_ = Tracker::Create(config, kShape).value();
+    tracker_ = Tracker::Create(config, kRowShape).value();
   }
 
-  Tracker tracker_ = Tracker::Create({}, kShape).value();
+  Tracker tracker_ = Tracker::Create({}, kRowShape).value();
   TrackState state_;
 };
 
@@ -205,7 +205,8 @@ TEST(Tracker, RefusesShapesAndSettingsThatCannotBe) {
   EXPECT_FALSE(Tracker::Create({}, {3, 2, 0, 1}).ok());
   config::TrackConfig config;
   config.set_min_cells(0);
-  EXPECT_EQ(Tracker::Create(config, kShape).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Tracker::Create(config, kRowShape).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 // A drifting scene with noise, so that all that tracks can do happens.

@@ -11,7 +11,7 @@
 namespace slotmatch {
 namespace {
 
-config::PredictorConfig Config(int blocks, int heads) {
+config::PredictorConfig PredictorSettings(int blocks, int heads) {
   config::PredictorConfig config;
   config.set_num_blocks(blocks);
   config.set_num_heads(heads);
@@ -22,7 +22,7 @@ std::shared_ptr<Predictor> Transformer(int blocks = 1) {
   for (const PredictorRow& row : PredictorTable()) {
     if (std::string(row.name) == "transformer") {
       torch::manual_seed(8);
-      return row.make(8, Config(blocks, 2));
+      return row.make(8, PredictorSettings(blocks, 2));
     }
   }
   return nullptr;
@@ -102,7 +102,8 @@ TEST(PredictorTable, EveryRowBuildsAndRuns) {
   for (const PredictorRow& row : PredictorTable()) {
     SCOPED_TRACE(row.name);
     if (row.make == nullptr) continue;  // no recurrence
-    const torch::Tensor next = row.make(8, Config(1, 2))->forward(torch::randn({2, 3, 8}));
+    const torch::Tensor next =
+        row.make(8, PredictorSettings(1, 2))->forward(torch::randn({2, 3, 8}));
     EXPECT_EQ(next.sizes().vec(), (std::vector<int64_t>{2, 3, 8}));
     EXPECT_TRUE(next.isfinite().all().item<bool>());
   }

@@ -18,12 +18,12 @@ using testing::HasSubstr;
 
 constexpr char kSolids[] = "samples/moving_solids";  // tests run in the source folder
 
-config::DatasetConfig Config(const std::string& path, const std::string& split = "train") {
+config::DatasetConfig DavisConfig(const std::string& path, const std::string& split = "train") {
   return MakeDatasetConfig("davis", path, split);
 }
 
 TEST(Davis, ReadsTheSampleWithLabels) {
-  const auto dataset = OpenDataset(Config(kSolids));
+  const auto dataset = OpenDataset(DavisConfig(kSolids));
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->num_videos(), 2);
   EXPECT_EQ((*dataset)->video_name(0), "0212");
@@ -46,15 +46,15 @@ TEST(Davis, ReadsTheSampleWithLabels) {
 }
 
 TEST(Davis, ReadsTheSameBytesEveryTime) {
-  const auto dataset = OpenDataset(Config(kSolids)).value();
+  const auto dataset = OpenDataset(DavisConfig(kSolids)).value();
   EXPECT_EQ(ReadVideo(*dataset, 1, false)[3].image.rgb, ReadVideo(*dataset, 1, false)[3].image.rgb);
-  EXPECT_EQ(*dataset->ContentKey(0), *OpenDataset(Config(kSolids)).value()->ContentKey(0));
+  EXPECT_EQ(*dataset->ContentKey(0), *OpenDataset(DavisConfig(kSolids)).value()->ContentKey(0));
   EXPECT_NE(*dataset->ContentKey(0), *dataset->ContentKey(1));
   EXPECT_TRUE(ReadVideo(*dataset, 0, false)[0].labels.labels.empty());
 }
 
 TEST(Davis, VisitorsStatusEndsTheVideo) {
-  const auto dataset = OpenDataset(Config(kSolids)).value();
+  const auto dataset = OpenDataset(DavisConfig(kSolids)).value();
   int seen = 0;
   const absl::Status status = dataset->ForEachFrame(0, false, [&](DatasetFrame) {
     return ++seen == 3 ? absl::CancelledError("enough") : absl::OkStatus();
@@ -64,13 +64,13 @@ TEST(Davis, VisitorsStatusEndsTheVideo) {
 }
 
 TEST(Davis, MissingSplitIsNotFoundAndNamed) {
-  const absl::Status status = OpenDataset(Config(kSolids, "test-dev")).status();
+  const absl::Status status = OpenDataset(DavisConfig(kSolids, "test-dev")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), HasSubstr("split 'test-dev' is not in"));
 }
 
 TEST(Davis, AnotherLayoutIsDataLoss) {
-  const absl::Status status = OpenDataset(Config("samples")).status();
+  const absl::Status status = OpenDataset(DavisConfig("samples")).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("not in DAVIS layout"));
 }
@@ -94,24 +94,24 @@ TEST_F(DavisCopy, TakesTheLatestYearAndPairsOfPaths) {
   fs::remove(root_ + "/ImageSets/train.txt");
   WriteSplit("2017/train.txt", "0212\n");
   WriteSplit("2016/train.txt", "0213\n");
-  EXPECT_EQ(OpenDataset(Config(root_)).value()->video_name(0), "0212");
+  EXPECT_EQ(OpenDataset(DavisConfig(root_)).value()->video_name(0), "0212");
   fs::remove_all(root_ + "/ImageSets/2017");
   WriteSplit("2016/train.txt",
              "/JPEGImages/128p/0213/00000.jpg /Annotations/128p/0213/00000.png\r\n"
              "/JPEGImages/128p/0213/00001.jpg /Annotations/128p/0213/00001.png\r\n");
-  const auto dataset = OpenDataset(Config(root_)).value();
+  const auto dataset = OpenDataset(DavisConfig(root_)).value();
   EXPECT_EQ(dataset->num_videos(), 1);
   EXPECT_EQ(dataset->video_name(0), "0213");
 }
 
 TEST_F(DavisCopy, WithoutSplitFilesEveryClipCounts) {
   fs::remove_all(root_ + "/ImageSets");
-  EXPECT_EQ(OpenDataset(Config(root_)).value()->num_videos(), 2);
+  EXPECT_EQ(OpenDataset(DavisConfig(root_)).value()->num_videos(), 2);
 }
 
 TEST_F(DavisCopy, MissingAnnotationFailsItsClipAlone) {
   fs::remove(root_ + "/Annotations/128p/0213/00004.png");
-  const auto dataset = OpenDataset(Config(root_)).value();
+  const auto dataset = OpenDataset(DavisConfig(root_)).value();
   const absl::Status status = StatusOfVideo(*dataset, 1);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("00004.png is missing"));
@@ -121,12 +121,12 @@ TEST_F(DavisCopy, MissingAnnotationFailsItsClipAlone) {
 
 TEST_F(DavisCopy, WithoutMasksThereAreNoLabels) {
   fs::remove_all(root_ + "/Annotations");
-  EXPECT_FALSE(OpenDataset(Config(root_)).value()->has_labels());
+  EXPECT_FALSE(OpenDataset(DavisConfig(root_)).value()->has_labels());
 }
 
 TEST_F(DavisCopy, ClipWithoutFramesFailsAlone) {
   fs::remove_all(root_ + "/JPEGImages/128p/0213");
-  const auto dataset = OpenDataset(Config(root_)).value();
+  const auto dataset = OpenDataset(DavisConfig(root_)).value();
   const absl::Status status = StatusOfVideo(*dataset, 1, false);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("clip '0213' has no frames"));
@@ -135,24 +135,24 @@ TEST_F(DavisCopy, ClipWithoutFramesFailsAlone) {
 
 TEST_F(DavisCopy, DamagedFrameIsNamed) {
   fs::resize_file(root_ + "/JPEGImages/128p/0212/00002.jpg", 200);
-  const auto dataset = OpenDataset(Config(root_)).value();
+  const auto dataset = OpenDataset(DavisConfig(root_)).value();
   const absl::Status status = StatusOfVideo(*dataset, 0, false);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("00002.jpg"));
 }
 
 TEST_F(DavisCopy, ContentKeyFollowsTheBytes) {
-  const std::string before = *OpenDataset(Config(root_)).value()->ContentKey(0);
+  const std::string before = *OpenDataset(DavisConfig(root_)).value()->ContentKey(0);
   std::ofstream(root_ + "/JPEGImages/128p/0212/00002.jpg", std::ios::app) << 'x';
-  EXPECT_NE(*OpenDataset(Config(root_)).value()->ContentKey(0), before);
+  EXPECT_NE(*OpenDataset(DavisConfig(root_)).value()->ContentKey(0), before);
 }
 
 TEST_F(DavisCopy, EmptySplitAndUnknownClipAreRefused) {
   WriteSplit("train.txt", "\n");
-  EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()),
+  EXPECT_THAT(std::string(OpenDataset(DavisConfig(root_)).status().message()),
               HasSubstr("names no clip"));
   WriteSplit("train.txt", "0999\n");
-  EXPECT_THAT(std::string(OpenDataset(Config(root_)).status().message()),
+  EXPECT_THAT(std::string(OpenDataset(DavisConfig(root_)).status().message()),
               HasSubstr("no clip of split 'train' has frames"));
 }
 
@@ -163,8 +163,8 @@ TEST_F(DavisCopy, PrefersTheUnsupervisedMasksUnlessTold) {
     const LabelMap map{128, 128, std::vector<uint8_t>(128 * 128, 9)};
     EXPECT_TRUE(WriteFileAtomically(file.path().string(), EncodePalettePng(map)).ok());
   }
-  EXPECT_EQ(ReadVideo(*OpenDataset(Config(root_)).value(), 0, true)[0].labels.labels[0], 9);
-  config::DatasetConfig config = Config(root_);
+  EXPECT_EQ(ReadVideo(*OpenDataset(DavisConfig(root_)).value(), 0, true)[0].labels.labels[0], 9);
+  config::DatasetConfig config = DavisConfig(root_);
   config.set_annotations("Annotations");
   EXPECT_NE(ReadVideo(*OpenDataset(config).value(), 0, true)[0].labels.labels[0], 9);
   config.set_annotations("Masks");
@@ -176,7 +176,7 @@ TEST_F(DavisCopy, Prefers480p) {
            fs::copy_options::recursive);
   fs::rename(root_ + "/JPEGImages/128p", root_ + "/JPEGImages/480p");
   fs::rename(root_ + "/Annotations/128p", root_ + "/Annotations/480p");
-  EXPECT_TRUE(OpenDataset(Config(root_)).value()->has_labels());
+  EXPECT_TRUE(OpenDataset(DavisConfig(root_)).value()->has_labels());
 }
 
 TEST_F(DavisCopy, MaskValuesCanBeStated) {
@@ -187,7 +187,7 @@ TEST_F(DavisCopy, MaskValuesCanBeStated) {
     EXPECT_TRUE(
         WriteFileAtomically(file.path().string(), EncodePalettePng({128, 128, labels})).ok());
   }
-  config::DatasetConfig config = Config(root_);
+  config::DatasetConfig config = DavisConfig(root_);
   const auto first = [&](config::DatasetConfig::MaskValues values) {
     config.set_mask_values(values);
     const LabelMap map = ReadVideo(*OpenDataset(config).value(), 0, true)[0].labels;

@@ -12,16 +12,18 @@ namespace slotmatch {
 namespace {
 
 using absl::StatusCode;
-constexpr int kSide = 4;
+constexpr int kMoviSide = 4;
 
 data::Example MakeExample(int frames, uint8_t label) {
   data::Example example;
   auto& features = *example.mutable_features()->mutable_feature();
   for (int i = 0; i < frames; ++i) {
-    features["video"].mutable_bytes_list()->add_value(PngBytes(MakePicture(kSide, kSide, i + 1)));
-    std::vector<uint8_t> labels(kSide * kSide);
+    features["video"].mutable_bytes_list()->add_value(
+        PngBytes(MakePicture(kMoviSide, kMoviSide, i + 1)));
+    std::vector<uint8_t> labels(kMoviSide * kMoviSide);
     labels[i] = label;
-    features["segmentations"].mutable_bytes_list()->add_value(GrayPng(kSide, kSide, labels));
+    features["segmentations"].mutable_bytes_list()->add_value(
+        GrayPng(kMoviSide, kMoviSide, labels));
   }
   features["metadata/video_name"].mutable_bytes_list()->add_value("12");
   return example;
@@ -52,7 +54,7 @@ TEST_F(TfdsTest, ReadsFramesAndSegmentations) {
   EXPECT_TRUE((*dataset)->scoring_rules().counts_empty_frames);
   const auto frames = ReadVideo(**dataset, 0);
   ASSERT_EQ(frames.size(), 2u);
-  EXPECT_EQ(frames[1].image.rgb, MakePicture(kSide, kSide, 2).rgb);
+  EXPECT_EQ(frames[1].image.rgb, MakePicture(kMoviSide, kMoviSide, 2).rgb);
   EXPECT_EQ(frames[1].labels.labels[1], 3);
   EXPECT_EQ(ReadVideo(**dataset, 1)[0].labels.labels[0], 200);
   EXPECT_TRUE(ReadVideo(**dataset, 0, false)[0].labels.labels.empty());
@@ -68,7 +70,8 @@ TEST_F(TfdsTest, BrokenRecordsFailAloneAndAreNamed) {
   lists(2, "segmentations")->mutable_value()->RemoveLast();
   lists(3, "video")->set_value(1, "no picture");
   lists(4, "segmentations")->set_value(1, GrayPng(2, 2, {0, 0, 0, 0}));
-  lists(5, "segmentations")->set_value(1, GrayPng(kSide, kSide, std::vector<uint8_t>(16, 255)));
+  lists(5, "segmentations")
+      ->set_value(1, GrayPng(kMoviSide, kMoviSide, std::vector<uint8_t>(16, 255)));
   const auto dataset = Open(examples);
   ASSERT_THAT(dataset, IsOk());
   EXPECT_THAT(StatusOfVideo(**dataset, 0), IsOk());
