@@ -15,7 +15,7 @@ class TorchBench : public EngineBench {
   absl::Status Load(const std::string& path, int threads) {
     config::ComputeConfig compute;
     compute.set_torch_threads(threads);
-    description_ = InitTorch(compute);
+    SM_ASSIGN_OR_RETURN(description_, InitTorch(compute));
     PartCache parts;
     config::ServedModel served;
     served.set_path(path);

@@ -48,7 +48,7 @@ class TorchTrainBench : public TrainBench {
   absl::Status Load() {
     config::ComputeConfig compute;
     compute.set_torch_threads(static_cast<int>(options_.threads));
-    description_ = InitTorch(compute);
+    SM_ASSIGN_OR_RETURN(description_, InitTorch(compute));
     SM_RETURN_IF_ERROR(LoadRecipe());
     PartCache parts;
     SM_RETURN_IF_ERROR(LoadTeacher(&parts));
