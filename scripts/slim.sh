@@ -19,6 +19,8 @@ comm -23 /tmp/installed /tmp/kept |
 rm -f /tmp/installed /tmp/kept /tmp/purged "$BEFORE"
 # Bindings of a language that is not here, and tables of character sets that nobody asks for.
 rm -rf /usr/lib/*/libtorch_python.so* /usr/lib/*/gconv
+# What Intel's video decoders in hardware load; without it videos are decoded on the CPU, as elsewhere.
+rm -rf /usr/lib/*/mfx /usr/lib/*/libmfxhw64.so*
 # The reference libraries beside the faster ones that are used.
 case $(readlink -f /usr/lib/*/libblas.so.3 /usr/lib/*/liblapack.so.3) in
   */blas/* | */lapack/*) ;;
