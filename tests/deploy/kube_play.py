@@ -22,6 +22,7 @@ def main():
     pod["hostNetwork"] = True
     container = manifest_checks.container_of(deployment)
     container |= {"image": sys.argv[1], "imagePullPolicy": "Never"}
+    del container["ports"]  # on the host's network they need no mapping, and podman refuses one
     for probe in manifest_checks.PROBES:  # podman knows other kinds of probes only
         del container[probe]
     yaml.safe_dump_all(documents, sys.stdout)
