@@ -3,29 +3,20 @@
 ARG DEBIAN=docker.io/library/debian:bookworm-slim
 ARG FLAVOR=cpu
 
-FROM ${DEBIAN} AS sources
+FROM ${DEBIAN} AS tools
 COPY scripts/packages/build.txt /packages.txt
 RUN apt-get update \
  && sed 's/#.*//' /packages.txt \
     | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends \
  && rm -rf /var/lib/apt/lists/*
-WORKDIR /src
-COPY CMakeLists.txt CMakePresets.json ./
-COPY scripts/common.sh scripts/
-COPY cmake cmake
-COPY proto proto
-COPY core core
-COPY client client
-COPY server server
-COPY trainer trainer
 
 # LibTorch of Debian.
-FROM sources AS libtorch-cpu
+FROM tools AS libtorch-cpu
 ENV PRESET=release TORCH=""
 RUN mkdir -p /opt/cuda-wheels
 
-# LibTorch with CUDA, from PyPI; without what only compiling needs.
-FROM sources AS libtorch-cuda
+# LibTorch with CUDA, from PyPI.
+FROM tools AS libtorch-cuda
 COPY scripts/packages/cuda.txt scripts/packages/cuda-pypi.txt /
 ENV PRESET=cuda TORCH=-DSLOTMATCH_TORCH_WHEELS=/opt/cuda-wheels
 RUN apt-get update \
@@ -36,6 +27,15 @@ RUN apt-get update \
     --target /opt/cuda-wheels -r /cuda-pypi.txt
 
 FROM libtorch-${FLAVOR} AS build
+WORKDIR /src
+COPY CMakeLists.txt CMakePresets.json ./
+COPY scripts/common.sh scripts/
+COPY cmake cmake
+COPY proto proto
+COPY core core
+COPY client client
+COPY server server
+COPY trainer trainer
 # The history is not part of the context: COMMIT is what --version and slotmatch_build_info show. A
 # bare HEAD is all that the build asks git for.
 ARG COMMIT=""

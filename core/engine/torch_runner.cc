@@ -100,8 +100,8 @@ class TorchSegmenter : public Segmenter {
     for (const StepInput& input : batch) {
       to = std::copy(input.state->slots.begin(), input.state->slots.end(), to);
     }
-    return {SkipMissing(batch, slots.to(device_)),
-            1};  // any later step: only "first" and "not first" differ
+    // Any later step: only "first" and "not first" differ.
+    return {SkipMissing(batch, slots.to(device_)), 1};
   }
 
   // slots [B, K, S], each row brought forward over its own number of missing frames.

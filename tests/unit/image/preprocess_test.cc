@@ -23,7 +23,6 @@ std::vector<float> Preprocessed(const Image& image, const Preprocessing& setting
   return out;
 }
 
-// Settings whose normalisation changes nothing: the output is in [0, 1].
 double PixelAt(const Image& image, int x, int y, int c) {
   x = std::clamp(x, 0, image.width - 1);
   y = std::clamp(y, 0, image.height - 1);
